@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+# Builds build/libtlsshim.so (thin: libc alone) and build/tlsshim/engine.so
+# (OpenSSL inside).  `make help` lists the targets, V=1 shows the commands.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LIBDIR  ?= $(PREFIX)/lib
+MANDIR  ?= $(PREFIX)/share/man
+CFLAGS  ?= -O2 -g
+# shared: link libssl.so and libcrypto.so instead of their static libraries.
+ENGINE  ?= static
+# address,undefined or thread: sanitized, in a folder of its own.
+SAN     ?=
+# A checkout is a developer's, for whom warnings are errors.
+WERROR  ?= $(if $(wildcard .git),-Werror)
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+comma := ,
+BUILD := build$(addprefix -,$(subst $(comma),-,$(SAN)))
+OBJ   := $(BUILD)/obj
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-5s %s\n'
+else
+say = @:
+endif
+
+# Fortified calls would be others than those that calls.def names.
+ALL_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS) -std=gnu11 -D_GNU_SOURCE \
+	-U_FORTIFY_SOURCE -fPIC -fexceptions -MMD -MP $(WARN)
+LIB_CFLAGS = -fvisibility=hidden -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual
+WARN = -Wall -Wextra $(WERROR)
+# -fexceptions needs an unwinder: a copy of one, for the NEEDs stay libc alone.
+ALL_LDFLAGS = $(LDFLAGS) $(SAN_CFLAGS) -static-libgcc -Wl,-z,defs,-z,relro
+ifneq ($(SAN),)
+SAN_CFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -DTLSSHIM_SANITIZED
+ALL_LDFLAGS := $(filter-out -static-libgcc,$(ALL_LDFLAGS))
+endif
+
+ENGINE_LIBS_static = -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic \
+	-Wl,-Bsymbolic,--exclude-libs,ALL
+ENGINE_LIBS_shared = $$(pkg-config --libs libssl libcrypto)
+
+objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
+THIN    := $(call objects,$(wildcard shim/*.c shim/*.S))
+ENGINE_O := $(call objects,$(wildcard shim/engine/*.c))
+HELPERS := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+PROG    := $(patsubst tests/prog/%.c,$(BUILD)/prog/%,$(wildcard tests/prog/*.c))
+TESTLIB := $(patsubst tests/lib/%.c,$(BUILD)/lib/%.so,$(wildcard tests/lib/*.c))
+MAN     := $(wildcard shim/man/*.[1-9])
+
+THIN_SO   := $(BUILD)/libtlsshim.so
+ENGINE_SO := $(BUILD)/tlsshim/engine.so
+
+all: $(THIN_SO) $(ENGINE_SO)	## build the library and its engine
+
+# Lazy binding: see "exec" in scripts/bench for what -z now would cost.
+$(THIN_SO): $(THIN) $(OBJ)/calls.map
+	$(say) LD $@
+	$(Q)$(CC) -shared -o $@ $(THIN) $(ALL_LDFLAGS) -Wl,-soname,libtlsshim.so \
+		-Wl,--version-script=$(OBJ)/calls.map
+
+$(ENGINE_SO): $(ENGINE_O) $(OBJ)/engine.map
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -shared -o $@ $(ENGINE_O) $(ALL_LDFLAGS) \
+		-Wl,--version-script=$(OBJ)/engine.map $(ENGINE_LIBS_$(ENGINE))
+
+# What the libraries export: the names of calls.def, and one symbol.
+$(OBJ)/calls.map: shim/calls.def $(OBJ)/flags
+	$(Q){ echo '{ global:'; \
+	  $(CC) -E -P -x c -std=c11 '-DCALL(n)=n;' '-DALIAS(n,t)=n;' $<; \
+	  echo 'local: *; };'; } >$@
+$(OBJ)/engine.map: $(OBJ)/flags
+	$(Q)echo '{ global: tlsshim_engine; local: *; };' >$@
+
+$(OBJ)/shim/%.o: shim/%.c $(OBJ)/flags
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Ishim -c -o $@ $<
+$(OBJ)/shim/%.o: shim/%.S $(OBJ)/flags
+	$(say) AS $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ishim -c -o $@ $<
+$(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ishim -Itests/unit -c -o $@ $<
+
+# Changed flags rebuild: this file is rewritten when they differ.
+FLAGS := $(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(ALL_LDFLAGS) $(ENGINE)
+$(OBJ)/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+
+# Unit tests link archives, so that a test takes what it uses and may put a
+# fake in the place of the rest.  Hooks are never linked: only preloaded.
+$(OBJ)/thin.a: $(filter-out $(OBJ)/shim/hook_%,$(call objects,$(wildcard shim/*.c)))
+$(OBJ)/engine.a: $(ENGINE_O)
+$(OBJ)/helpers.a: $(HELPERS)
+%.a:
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(OBJ)/helpers.a $(OBJ)/engine.a $(OBJ)/thin.a
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS) $(SAN_CFLAGS) -pthread -lcmocka \
+		$(if $(filter test_engine%,$*),-lssl -lcrypto)
+
+# The plaintext programs of the tests know nothing of the shim, nor of SAN.
+$(BUILD)/prog/%: tests/prog/%.c
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -D_GNU_SOURCE $(WARN) -MMD -MP -MF $@.d -pthread \
+		$(if $(filter %_static,$*),-static) -o $@ $<
+$(BUILD)/lib/%.so: tests/lib/%.c
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g -D_GNU_SOURCE $(WARN) -MMD -MP -MF $@.d -pthread \
+		-fPIC -shared -o $@ $<
+
+## Targets for people
+
+tests: all $(UNIT) $(PROG) $(TESTLIB)	## build the libraries and all test programs
+
+unit: $(UNIT)			## run the unit tests alone
+	$(Q)scripts/test $(BUILD) unit
+
+demo:				## see it work: client, verified peer, the wire
+	$(Q)scripts/deps demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo $(BUILD)
+
+test:				## install what the tests need, build, run them
+	$(Q)scripts/deps core
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)scripts/test $(BUILD)
+
+lint:				## formatter, analysers, the structure of the objects
+	$(Q)scripts/deps lint
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)scripts/lint $(BUILD)
+
+check:				## lint, all tests with the wide set, both sanitizers
+	$(Q)scripts/deps lint wide
+	$(Q)scripts/check
+
+bench:				## what the shim costs, in pairs
+	$(Q)scripts/deps demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/bench $(BUILD)
+
+install: all			## into $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(DESTDIR)$(LIBDIR)/tlsshim
+	$(Q)install -m 644 $(THIN_SO) $(DESTDIR)$(LIBDIR)/libtlsshim.so
+	$(Q)install -m 644 $(ENGINE_SO) $(DESTDIR)$(LIBDIR)/tlsshim/engine.so
+	$(Q)for page in $(MAN); do install -D -m 644 $$page \
+		$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	$(LDCONFIG)
+
+uninstall:			## remove what install put there
+	$(Q)rm -f $(DESTDIR)$(LIBDIR)/libtlsshim.so
+	$(Q)rm -f $(DESTDIR)$(LIBDIR)/tlsshim/engine.so
+	$(Q)rm -f $(foreach page,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
+	$(Q)[ ! -d $(DESTDIR)$(LIBDIR)/tlsshim ] || rmdir $(DESTDIR)$(LIBDIR)/tlsshim
+	$(LDCONFIG)
+
+# LD_PRELOAD=libtlsshim.so is found by name through the linker's cache.
+LDCONFIG = $(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+clean:				## remove what was built
+	$(Q)rm -rf build build-address-undefined build-thread
+
+help:				## this list
+	@awk -F '\t+## ' '/^[a-z]+:.*\t## / { sub(/:.*/, "", $$1); printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'Variables: PREFIX DESTDIR LIBDIR CC CFLAGS ENGINE=shared SAN=address,undefined SAN=thread V=1 STRICT=1'
+
+FORCE:
+.DEFAULT_GOAL := all
+.PHONY: all tests unit demo test lint check bench install uninstall clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
