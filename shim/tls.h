@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rest of the shim may know of TLS.  No OpenSSL type appears here:
+ * the functions are those of a table that the engine (engine.so, the only
+ * code that sees OpenSSL) exports and that tls_load() finds.
+ *
+ * A session never touches a descriptor: ciphertext moves through the
+ * transport callbacks that its owner gives it, so that a whole handshake can
+ * be run over memory.  No function here blocks, and none may be called for
+ * one session by two threads at once: the caller holds the connection's
+ * lock.  Different sessions may be used by different threads at once.  errno is
+ * left as found by all of them.
+ */
+#ifndef TLSSHIM_TLS_H
+#define TLSSHIM_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Raised whenever a struct or a function of this header changes. */
+#define TLS_ENGINE_ABI 2u
+
+enum tls_result {
+	TLS_OK,		/* it is done; *done says how much of it */
+	TLS_EOF,	/* the peer sent close_notify; there is no more */
+	TLS_WANT_READ,	/* call again when the transport can be read */
+	TLS_WANT_WRITE, /* call again when the transport can be written */
+	TLS_FAILED,	/* tls->failure() says why; every later call fails,
+			 * but see writev() */
+};
+
+/* What went wrong, in the classes that the caller tells apart (errno). */
+enum tls_failure_kind {
+	TLS_FAIL_NONE,
+	TLS_FAIL_TRUST,	    /* the peer is not trusted: chain, date, name... */
+	TLS_FAIL_PROTOCOL,  /* not TLS, no common version or cipher, alert */
+	TLS_FAIL_TRUNCATED, /* end of stream without close_notify */
+	TLS_FAIL_RECORD,    /* a bad record after the handshake */
+	TLS_FAIL_TRANSPORT, /* a callback returned an error: .transport_errno */
+	TLS_FAIL_SETUP,	    /* bad or unreadable setting, such as the CA file */
+	TLS_FAIL_MEMORY,
+};
+
+struct tls_failure {
+	enum tls_failure_kind kind;
+	int transport_errno;
+	/* One clause without a full stop, printable ASCII, for the log line:
+	 * "certificate expired 2026-03-01 (CN=db, issuer CN=Corp CA)". */
+	char text[512];
+};
+
+/* What to trust.  Strings are copied by context_new(). */
+struct tls_settings {
+	const char *ca_file; /* NULL: none; with no ca_dir either, the system's */
+	const char *ca_dir;  /* a directory of hashed names, or NULL */
+};
+
+#define TLS_NAMES_MAX 8
+
+/*
+ * Whom the peer must prove to be.  With names: the certificate must be valid
+ * for every one of them.  Without: for the address ip, or, where or_localhost
+ * is set (a loopback address), for the name "localhost".  SNI is sent when
+ * sni is not NULL.  The subject's CN never counts.  With none of the three
+ * no certificate will do.  Copied by session_new().
+ */
+struct tls_identity {
+	const char *sni;
+	const char *names[TLS_NAMES_MAX];
+	unsigned n_names;
+	unsigned char ip[16];
+	unsigned ip_len; /* 4 or 16 */
+	bool or_localhost;
+	/*
+	 * The destination ("host:port" as dialled): session tickets are used
+	 * again only for the same context, the same cache_key and an equal
+	 * identity in every other field.  NULL: no resumption.
+	 */
+	const char *cache_key;
+};
+
+/* What a session may call.  The pointed-to struct outlives the session. */
+struct tls_transport {
+	/* Like recv(MSG_DONTWAIT): > 0 bytes, 0 end of stream, or -errno
+	 * (-EAGAIN: nothing there). */
+	ssize_t (*recv)(void *owner, void *buf, size_t len);
+	/* Like send(MSG_DONTWAIT|MSG_NOSIGNAL): bytes taken, or -errno. */
+	ssize_t (*send)(void *owner, const void *buf, size_t len);
+	/* One step of the handshake, for the debug log: a clause without a
+	 * newline.  NULL: not wanted, and then costs nothing. */
+	void (*trace)(void *owner, const char *step);
+};
+
+/* What was agreed, for the log; valid until session_free(). */
+struct tls_info {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
+	const char *group;   /* "X25519", or "" */
+	char subject[256];   /* of the peer's certificate, printable ASCII */
+	char issuer[256];
+	bool resumed;
+};
+
+struct tls_context; /* trust and settings, shared by many sessions */
+struct tls_session; /* one connection */
+
+struct tls_engine {
+	unsigned abi; /* TLS_ENGINE_ABI */
+
+	/* Loads trust anchors and settings once.  NULL on failure, with *why
+	 * filled in.  Reads files; may take milliseconds.  Never freed: a
+	 * context lives as long as the process. */
+	struct tls_context *(*context_new)(
+		const struct tls_settings *settings, struct tls_failure *why);
+	/* Before chroot(), setuid() and the like: loads what context_new()
+	 * left to be looked up when needed (a directory of hashed names), so
+	 * that from now on no session reads a file.  May take tens of
+	 * milliseconds; again costs nothing.  What cannot be read is not
+	 * trusted.  Any thread. */
+	void (*context_preload)(struct tls_context *ctx);
+
+	/* A client session that has sent nothing yet.  NULL: out of memory.
+	 * owner is what the transport's callbacks get. */
+	struct tls_session *(*session_new)(struct tls_context *ctx,
+		const struct tls_identity *id,
+		const struct tls_transport *transport, void *owner);
+	/* Sends nothing (shutdown() does).  Frees; NULL is allowed. */
+	void (*session_free)(struct tls_session *s);
+
+	/* Moves the handshake as far as it goes.  TLS_OK: the peer is
+	 * verified (later calls say so again).  No plaintext is accepted or
+	 * taken before.  What could not be sent stays in the output buffer:
+	 * TLS_WANT_WRITE, or TLS_OK when it is the last flight; then
+	 * pending_out() is not 0.  While it waits for TLS_WANT_WRITE the peer
+	 * may speak too (an alert): wait for both. */
+	enum tls_result (*handshake)(struct tls_session *s);
+
+	/*
+	 * Fills the caller's buffers, across records, until they are full or
+	 * nothing more can be had without blocking: a short read means
+	 * drained.  TLS_OK with *done > 0, else the reason why there is
+	 * nothing.  An end or failure met after some bytes is kept for the
+	 * next call.
+	 */
+	enum tls_result (*readv)(struct tls_session *s, const struct iovec *iov,
+		int n_iov, size_t *done);
+
+	/* Is there something for readv()?  Decrypts as far as is needed to
+	 * know (a session ticket or half a record is nothing).  TLS_OK: at
+	 * least one byte; TLS_EOF and TLS_FAILED: that is what readv() will
+	 * say; TLS_WANT_READ: nothing. */
+	enum tls_result (*probe)(struct tls_session *s);
+
+	/*
+	 * Decrypts all that can be had without blocking (at most 1 MiB is
+	 * ever held) and gives the number of bytes waiting in *avail.  The
+	 * transport is asked once in any case, and while fewer than `want`
+	 * bytes are waiting, until it has no more.  Result as probe(): TLS_OK
+	 * is at least one byte, perhaps fewer than wanted.  For MSG_PEEK,
+	 * FIONREAD (want = 1), SO_RCVLOWAT.
+	 */
+	enum tls_result (*fill)(
+		struct tls_session *s, size_t want, size_t *avail);
+	/* Copies waiting bytes without taking them; after fill(). */
+	size_t (*peekv)(struct tls_session *s, const struct iovec *iov,
+		int n_iov);
+
+	/*
+	 * Encrypts as much as the transport is likely to take and hands it
+	 * over.  *done counts plaintext bytes encrypted: they are the
+	 * engine's from then on and need not be offered again.  While the
+	 * output buffer holds bytes of an earlier call that the transport
+	 * still refuses, nothing is taken: TLS_WANT_WRITE.  TLS_OK with
+	 * *done > 0 otherwise; several small buffers share one record.  At
+	 * most 64 KiB wait in the output buffer, one record of 16 KiB where
+	 * the transport was slow before.  After shutdown(): TLS_FAILED, with
+	 * EPIPE.  When the transport's send() fails, writev(), flush() and
+	 * shutdown() fail from then on, but reading goes on: what the peer
+	 * sent before it went away can still be read, as with TCP.
+	 */
+	enum tls_result (*writev)(struct tls_session *s,
+		const struct iovec *iov, int n_iov, size_t *done);
+
+	/* Offers the output buffer to the transport.  TLS_OK: it is empty. */
+	enum tls_result (*flush)(struct tls_session *s);
+	/* Bytes encrypted that the transport has not taken. */
+	size_t (*pending_out)(const struct tls_session *s);
+	/* Puts close_notify behind what is pending and flushes; once only,
+	 * later calls just flush.  Reading goes on.  Before the handshake is
+	 * done there is nothing to close: it only flushes. */
+	enum tls_result (*shutdown)(struct tls_session *s);
+
+	/* Why the last TLS_FAILED was returned. */
+	const struct tls_failure *(*failure)(const struct tls_session *s);
+	/* After the handshake. */
+	void (*info)(const struct tls_session *s, struct tls_info *info);
+
+	/* Around fork(), called by the thread that forks while no other
+	 * thread is inside the engine. */
+	void (*fork_child)(void);
+};
+
+/* The one symbol that engine.so exports. */
+#define TLS_ENGINE_SYMBOL "tlsshim_engine"
+extern const struct tls_engine tlsshim_engine;
+
+/*
+ * Opens engine.so (in the directory tlsshim/ beside libtlsshim.so) once per
+ * process, and gives its table; NULL with *why filled in when it cannot be
+ * had.  The table never changes once it was given.  Takes a lock of its own;
+ * reads files.
+ */
+const struct tls_engine *tls_load(struct tls_failure *why);
+
+/* The table if tls_load() succeeded before, else NULL.  No lock. */
+const struct tls_engine *tls_loaded(void);
+
+#endif
