@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: one line an event, built on the stack and handed to the system in
+ * one call.  Never stdio, never stdout, never malloc; errno is left as found.
+ * Where the lines go and how many is config's affair (TLSSHIM_LOG,
+ * TLSSHIM_LOG_LEVEL), told by log_setup(); before that, errors go to stderr.
+ */
+#ifndef TLSSHIM_LOG_H
+#define TLSSHIM_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_sink {
+	LOG_SINK_STDERR,
+	LOG_SINK_FILE,
+	LOG_SINK_SYSLOG,
+	LOG_SINK_NONE
+};
+
+/* Longest line, newline and prefix included; longer ones are cut and end in
+ * "...".  Within PIPE_BUF, so that lines of several processes do not mix. */
+#define LOG_LINE_MAX 1024
+
+/*
+ * Says where lines go from now on.  path is used with LOG_SINK_FILE only, is
+ * opened here (O_APPEND, created 0600) and need not live on; the descriptor
+ * is close-on-exec and out of the program's way (fdtab_hide()).  Returns 0 or
+ * an errno value: then lines go to stderr.  For one thread at a time.
+ */
+int log_setup(enum log_sink sink, const char *path, enum log_level level);
+
+/* Would a line of this level be written?  Cheap: ask before building one. */
+bool log_wants(enum log_level level);
+
+/*
+ * Writes "tlsshim[PID] " + the formatted text + newline.  Formats known:
+ * %s %.*s %d %u %ld %lu %zu %x %c %%.  Control characters and bytes over 126
+ * in the result are written as \xNN, so that no certificate can forge a line.
+ * May be called anywhere, also in signal handlers and after fork or vfork.  A
+ * reader that went away costs the line, not the program: no SIGPIPE.  Waits
+ * as a write(2) to the program's own stderr would.
+ */
+void log_line(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * The formatter behind it, for other modules that build text without stdio:
+ * like snprintf() but with the formats above only; always terminates; returns
+ * the number of bytes written without the NUL (never more than size - 1).
+ */
+int log_format(char *buf, unsigned size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif
