@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings: a table of TLSSHIM_* variables turned into one immutable
+ * struct.  The parser takes strings in and gives a struct or an error out;
+ * config_get() is the only code of the project that reads the environment,
+ * once, in the constructor or in the first hook before it, and keeps no
+ * pointer into it.
+ */
+#ifndef TLSSHIM_CONFIG_H
+#define TLSSHIM_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "log.h"
+
+#define CONFIG_PORT_RULES_MAX 64
+
+/* Storage that is enough for any settings: three paths and a name. */
+#define CONFIG_STORAGE_MAX (3 * PATH_MAX + 256)
+
+/* PORT[-PORT][:TLSPORT]: connections to first..last are TLS; they are dialled
+ * at tls_port, or at the port itself where tls_port is 0.  No two overlap. */
+struct config_ports {
+	uint16_t first;
+	uint16_t last;
+	uint16_t tls_port;
+};
+
+struct config {
+	struct config_ports ports[CONFIG_PORT_RULES_MAX];
+	unsigned n_ports;
+	const char *ca_file;	 /* absolute; NULL: not set */
+	const char *ca_dir;	 /* absolute; NULL: not set */
+	const char *server_name; /* a canonical name or an address; or NULL */
+	unsigned handshake_timeout_ms;
+	enum log_sink log_sink;
+	const char *log_path; /* with LOG_SINK_FILE; absolute */
+	enum log_level log_level;
+	/* "" when the settings are good; else the sentence that says which
+	 * variable, which value and what was expected.  A program with bad
+	 * settings is refused every TCP connection: fail closed. */
+	char error[256];
+};
+
+struct config_parser; /* config.c's own */
+
+/* One row of the settings table: README, man page and --help follow it. */
+struct config_setting {
+	const char *name; /* "TLSSHIM_PORTS" */
+	const char *syntax;
+	const char *fallback; /* the default, as text */
+	const char *help;     /* one line */
+	void (*parse)(struct config_parser *parser, const char *value);
+};
+extern const struct config_setting config_settings[];
+extern const unsigned config_n_settings;
+
+/*
+ * Parses the entries of envp (which may be NULL) that begin with "TLSSHIM_";
+ * others are passed over.  Of two entries for one variable the first counts,
+ * as in getenv().  Every string that config points to is copied into
+ * storage[0..size).  Unknown names, bad and empty values and storage too
+ * small set config->error, the first of them is reported, and whatever was
+ * good stays.  A relative path is made absolute with the working directory of
+ * this moment, because the program may change it; that one system call apart
+ * the function is pure.  Takes no lock, allocates nothing, leaves errno as
+ * found.
+ */
+void config_parse(
+	struct config *config, char *const envp[], char *storage, size_t size);
+
+/*
+ * The settings of this process; never NULL.  In secure-execution mode
+ * (AT_SECURE) the environment is not trusted and nothing is selected.  The
+ * first call reads the environment; where ports are selected it makes the
+ * name memory (names_setup()), and where connections must be looked at it
+ * sets up the log (a log file that cannot be opened is an error like any
+ * other).  Other threads wait for it.  A signal handler that comes in between
+ * gets settings whose error refuses everything.  Leaves errno as found.
+ */
+const struct config *config_get(void);
+
+/* What config_get() has found; for config_active() alone. */
+enum config_state { CONFIG_UNREAD, CONFIG_IDLE, CONFIG_ACTIVE };
+extern int config_state;
+bool config_active_first(void);
+
+/* Are there ports, or is there an error, so that connections must be looked
+ * at?  One load once config_get() has run. */
+static inline bool config_active(void)
+{
+	int state = __atomic_load_n(&config_state, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(state == CONFIG_IDLE, 1))
+		return false;
+	return state == CONFIG_ACTIVE || config_active_first();
+}
+
+#endif
