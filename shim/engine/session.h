@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One TLS connection: its life and handshake.  What moves through it once it
+ * is open is transfer.c's affair.  The functions are those of struct
+ * tls_engine in tls.h, but that errno is not kept here (tls.c does that).
+ */
+#ifndef TLSSHIM_ENGINE_SESSION_H
+#define TLSSHIM_ENGINE_SESSION_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include "../tls.h"
+#include "context.h"
+#include "identity.h"
+#include "wire.h"
+
+/* Plaintext that fill() decrypted before it was read. */
+struct waiting {
+	char *buf; /* NULL while there is none */
+	size_t off, len, size;
+};
+
+struct tls_session {
+	struct tls_context *ctx;
+	struct identity *id;
+	SSL *ssl;
+	struct wire wire;
+	struct waiting waiting;
+	bool verified;	 /* this handshake's certificate was accepted */
+	bool open;	 /* the handshake is done */
+	bool close_sent; /* close_notify */
+	/* TLS_OK, or TLS_EOF or TLS_FAILED once reading is over. */
+	enum tls_result ended;
+	unsigned window; /* records that the next writev() may encrypt */
+	struct tls_failure failure;
+};
+
+struct tls_session *session_new(struct tls_context *ctx,
+	const struct tls_identity *id, const struct tls_transport *transport,
+	void *owner);
+void session_free(struct tls_session *s);
+enum tls_result session_handshake(struct tls_session *s);
+enum tls_result session_flush(struct tls_session *s);
+enum tls_result session_shutdown(struct tls_session *s);
+void session_info(const struct tls_session *s, struct tls_info *info);
+
+/* ---- for transfer.c ---- */
+
+/* Ends the session with the failure that was filled in: TLS_FAILED. */
+enum tls_result session_fail(struct tls_session *s);
+
+/*
+ * What a call of OpenSSL that wanted to read and did not succeed means: the
+ * one switch over SSL_get_error().  Ends the session where it must.
+ */
+enum tls_result session_stopped(struct tls_session *s, int ret);
+
+/* Fills in why output failed, unless all failed before: TLS_FAILED. */
+enum tls_result session_output_failed(struct tls_session *s);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Trust anchors: a store filled from a CA file, from directories of hashed
+ * names as they are needed, or from the system's default of either.  Knows
+ * files and stores; which certificate is accepted is verify.c's affair.
+ *
+ * Only regular files are read (a FIFO would hang), and without stdio.
+ */
+#ifndef TLSSHIM_ENGINE_TRUST_H
+#define TLSSHIM_ENGINE_TRUST_H
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include "../tls.h"
+
+struct trust;
+
+/* Once per process, before all else; false: out of memory. */
+bool trust_setup(void);
+
+/* Anchors as the settings say.  NULL on failure, with *why filled in; nothing
+ * to trust at all is a failure too.  Never freed once it was given. */
+struct trust *trust_new(
+	const struct tls_settings *settings, struct tls_failure *why);
+
+/* The store to verify with; it stays the trust's. */
+X509_STORE *trust_store(const struct trust *t);
+
+/* Loads all that would be looked up later, and looks nothing up any more.
+ * Any thread, at any time. */
+void trust_preload(struct trust *t);
+
+#endif
