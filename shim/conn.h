@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection: the program's socket (a placeholder that stays unconnected),
+ * the real socket that the shim opened in its stead, and the TLS session
+ * between them.  This module owns its life: making, references, the states,
+ * the end.  What libc calls mean on it is io.c (data), pollset.c (readiness)
+ * and sockopt.c (options); dial.c opens it.
+ *
+ * States: CONNECTING -> HANDSHAKING -> OPEN; FAILED from the first two.  An
+ * OPEN connection whose directions have ended stays OPEN: read_end, write_end.
+ *
+ * Locking: everything below the line in struct conn is guarded by its lock.
+ * The lock is never held across a wait and no cancellation point is reached
+ * under it.  Two connections are never locked at once, but by fork().
+ *
+ * Memory: a struct conn is never unmapped, so that a stale pointer may still
+ * be asked for a reference (and be refused).
+ */
+#ifndef TLSSHIM_CONN_H
+#define TLSSHIM_CONN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "policy.h"
+#include "ready.h"
+#include "tls.h"
+
+enum conn_state {
+	CONN_CONNECTING,
+	CONN_HANDSHAKING,
+	CONN_OPEN,
+	CONN_FAILED,
+};
+
+#define CONN_DESTINATION_MAX 300
+
+struct conn {
+	/* The structure lives while refs > 0.  A number of the program's and
+	 * a call under way hold one each; numbers counts the former only. */
+	atomic_uint refs;
+	atomic_uint numbers;
+	/* Threads asleep until the real socket has something to read. */
+	atomic_uint waiters;
+	/* An error that a wait took from the real socket (errno value). */
+	atomic_int kernel_error;
+	struct conn *next_free;
+	pthread_mutex_t lock;
+	/* ---- guarded by lock ---- */
+	int cancel_state; /* of the thread that holds the lock */
+	uint64_t keeper;
+	int real;
+	enum conn_state state;
+	int error;	  /* not yet told by SO_ERROR or a call; 0: none */
+	bool error_spent; /* FAILED, and SO_ERROR told the error */
+	bool told;	  /* a connect() has answered 0 */
+	bool nonblocking; /* what we know of the placeholder's O_NONBLOCK */
+	bool maybe_readable; /* a read might succeed without the kernel */
+	bool read_end;	     /* nothing more will be read */
+	bool read_shut;	     /* SHUT_RD */
+	bool write_end;	     /* close_notify was sent, or writing broke */
+	bool fin_pending;    /* the FIN waits for the output buffer */
+	int64_t handshake_end; /* deadline, CLOCK_MONOTONIC in ns */
+	int64_t started;       /* when the handshake began */
+	int64_t receive_timeout, send_timeout; /* ns; 0: none */
+	size_t low_water;		       /* SO_RCVLOWAT */
+	union policy_addr dialled; /* as the program gave it */
+	union policy_addr target;  /* with the TLS port */
+	socklen_t addr_len;
+	const struct tls_engine *tls;
+	struct tls_session *session;
+	const char *name_source;
+	char name[NAMES_NAME_MAX];
+	char destination[CONN_DESTINATION_MAX]; /* "host:port" for the log */
+};
+
+/* Stands for every descriptor of the shim's own: all fails with EBADF. */
+extern struct conn conn_hidden;
+
+/* A new connection with one reference (the caller's) and no number; NULL: no
+ * memory, errno is set.  Its real socket is -1. */
+struct conn *conn_new(void);
+
+bool conn_ref_try(struct conn *c);
+/* Returns a reference.  The last one ends the connection: what was accepted
+ * is sent, close_notify too, and the real socket is closed.  errno is left as
+ * found.  Does not wait but for what the kernel will not take at once (see
+ * conn_finish in conn.c). */
+void conn_put(struct conn *c);
+void conn_number_get(struct conn *c);
+void conn_number_put(struct conn *c);
+
+static inline void conn_put_at_exit(struct conn **c)
+{
+	if (*c)
+		conn_put(*c);
+}
+#define conn_ref __attribute__((cleanup(conn_put_at_exit)))
+
+/*
+ * Around a wait: notes in the thread that the caller's reference (and, with
+ * `counted`, its place among the waiters) is held in this frame, so that it is
+ * given back if a signal handler jumps out of the wait (siglongjmp).
+ */
+struct conn_hold {
+	struct conn *c; /* NULL: nothing is held */
+	const void *frame;
+	bool counted;
+};
+struct conn_hold conn_hold_begin(struct conn *c, bool counted);
+void conn_hold_end(const struct conn_hold *outer);
+
+/* Gives back what a wait of this thread held that was jumped out of. */
+void conn_recover(void);
+
+/* Is this process its keeper?  Any thread, no lock. */
+bool conn_is_ours(const struct conn *c);
+
+/* This process is a copy: forgets every connection that it inherited, closes
+ * its copies of the real sockets, and leaves the placeholders. */
+void conn_disown_all(void);
+
+/* 0, or the errno value to fail with: EBADF for a hidden descriptor, EAGAIN
+ * when this very thread holds the lock (we are in a signal handler).  While it
+ * is held the thread cannot be cancelled. */
+int conn_lock(struct conn *c);
+void conn_unlock(struct conn *c);
+
+/* Connections that exist in this process; for "is there anything to do". */
+extern atomic_uint conn_count;
+
+/* ---- under the lock ---- */
+
+/* Moves the connection as far as it goes without blocking: TCP established,
+ * handshake, pending output. */
+void conn_advance(struct conn *c);
+
+/* Tells the pending error once: an errno value or 0. */
+int conn_take_error(struct conn *c);
+
+/* Ends a connection that is not open yet.  why NULL: the program will say it
+ * itself (a refused TCP connection); otherwise it is logged. */
+void conn_fail(struct conn *c, int error, const char *why);
+
+/* The errno of a failure (DESIGN: what the program sees when it fails). */
+int conn_errno(const struct tls_failure *failure);
+
+/* An open connection's reading failed: logs, and ends both directions. */
+void conn_break(struct conn *c);
+
+/* Sends close_notify and, once all is out, the FIN. */
+void conn_end_writing(struct conn *c);
+
+/* For ready_ask() and ready_tell(); probes when `probe` is set and it may be
+ * that something can be read. */
+struct ready_state conn_ready(struct conn *c, bool probe);
+
+/* Is the placeholder in non-blocking mode?  fd is any number of it. */
+bool conn_is_nonblocking(struct conn *c, int fd);
+
+/*
+ * Before bytes are pulled from the kernel: other threads may sleep on the
+ * real socket, and would miss a wake-up whose bytes are gone.  Lets them
+ * come out first (bounded); drops and takes the lock.  Returns 0 or what
+ * conn_lock() said: then the lock is not held.
+ */
+int conn_before_pull(struct conn *c);
+
+/* ---- without the lock ---- */
+
+/*
+ * recv(MSG_PEEK) of one byte on the real socket: > 0 bytes wait, 0 the end
+ * or an error (kept for the session's transport), -1 with EAGAIN or EINTR.
+ * Blocks unless flags has MSG_DONTWAIT.
+ */
+int conn_peek_kernel(struct conn *c, int real_fd, int flags);
+
+/* Takes the real socket's number away: the program wants that number. */
+bool conn_move_real(int fd);
+
+/* At the end of the process: sends what is pending and close_notify on all
+ * connections of this process.  Bounded. */
+void conn_finish_all(void);
+
+/* Forgets all numbers of it: the program's sockets are fresh again. */
+void conn_forget_numbers(struct conn *c);
+
+/* Takes and returns all locks around fork(), so that the child's copy of the
+ * engine is whole.  After it, in the child: conn_disown_all(). */
+void conn_fork_prepare(void);
+void conn_fork_parent(void);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t conn_now(void);
+
+/* A new descriptor of ours out of the program's way: moves fd up, sets
+ * close-on-exec.  Returns the new number and closes fd; or fd itself when
+ * there is no room above. */
+int conn_move_up(int fd);
+
+#endif

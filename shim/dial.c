@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens connections.  Knows the order of things: policy, engine, trust, name,
+ * real socket, options, session, table, and only then the network.
+ */
+#include "dial.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "config.h"
+#include "fdtab.h"
+#include "log.h"
+#include "names.h"
+#include "policy.h"
+#include "real.h"
+#include "sockopt.h"
+#include "wait.h"
+
+/* Numbers of one socket that was dup'ed before connect(). */
+#define SIBLINGS_MAX 16
+
+static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tls_context *the_context;
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* ---- transport: how a session reaches its real socket ---- */
+
+static ssize_t transport_recv(void *owner, void *buf, size_t len)
+{
+	struct conn *c = owner;
+	int kept = atomic_exchange(&c->kernel_error, 0);
+	ssize_t got;
+
+	if (kept)
+		return -kept;
+	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t transport_send(void *owner, const void *buf, size_t len)
+{
+	struct conn *c = owner;
+	ssize_t sent = real(send)(
+		c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return sent < 0 ? -errno : sent;
+}
+
+static void transport_trace(void *owner, const char *step)
+{
+	struct conn *c = owner;
+
+	log_line(LOG_LEVEL_DEBUG, "%s: %s", c->destination, step);
+}
+
+static const struct tls_transport quiet = { transport_recv, transport_send,
+	NULL };
+static const struct tls_transport traced = { transport_recv, transport_send,
+	transport_trace };
+
+/* ---- engine and trust ---- */
+
+/* The context of the settings, made once; NULL with *why filled in. */
+static struct tls_context *load_context(struct tls_failure *why)
+{
+	const struct config *config = config_get();
+	const struct tls_settings settings = {
+		.ca_file = config->ca_file,
+		.ca_dir = config->ca_dir,
+	};
+	struct tls_context *ctx =
+		__atomic_load_n(&the_context, __ATOMIC_ACQUIRE);
+	const struct tls_engine *tls;
+
+	if (ctx)
+		return ctx;
+	tls = tls_load(why);
+	if (!tls)
+		return NULL;
+	pthread_mutex_lock(&load_lock);
+	ctx = the_context;
+	if (!ctx)
+		ctx = tls->context_new(&settings, why);
+	__atomic_store_n(&the_context, ctx, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&load_lock);
+	return ctx;
+}
+
+void dial_prepare(void)
+{
+	int saved_errno = errno;
+	struct tls_failure why;
+	struct tls_context *ctx;
+
+	if (config_active() && config_get()->n_ports) {
+		ctx = load_context(&why);
+		if (ctx)
+			tls_loaded()->context_preload(ctx);
+	}
+	errno = saved_errno;
+}
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&load_lock);
+	conn_fork_prepare();
+}
+
+static void after_fork_parent(void)
+{
+	conn_fork_parent();
+	pthread_mutex_unlock(&load_lock);
+}
+
+static void after_fork_child(void)
+{
+	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+	load_lock = fresh;
+	conn_disown_all();
+}
+
+static void register_fork_once(void)
+{
+	static atomic_flag registered = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&registered))
+		pthread_atfork(
+			before_fork, after_fork_parent, after_fork_child);
+}
+
+/* ---- which sockets ---- */
+
+static int int_option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value :
+								      -1;
+}
+
+static bool is_inet_stream(int fd)
+{
+	int domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
+
+	return int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	       (domain == AF_INET || domain == AF_INET6);
+}
+
+/* A socket that is connected, connecting or listening by means that we did
+ * not see: the kernel will say EISCONN, EALREADY. */
+static bool is_in_use(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state != TCP_CLOSE;
+}
+
+bool dial_wants(const struct sockaddr *addr, socklen_t len)
+{
+	return config_active() &&
+	       policy_select(config_get(), addr, len) != POLICY_PLAIN;
+}
+
+/* ---- numbers ---- */
+
+struct siblings {
+	struct stat file;
+	int fds[SIBLINGS_MAX];
+	int n;
+};
+
+static bool note_sibling(int fd, uintptr_t cell, void *arg)
+{
+	struct siblings *all = arg;
+	struct stat st;
+
+	if (cell == FDTAB_MARKED && fstat(fd, &st) == 0 &&
+		st.st_ino == all->file.st_ino && st.st_dev == all->file.st_dev)
+		all->fds[all->n++] = fd;
+	return all->n < SIBLINGS_MAX;
+}
+
+/* All numbers of the program's socket name the connection from now on. */
+static void set_numbers(struct conn *c, int fd)
+{
+	struct siblings all = { .n = 0 };
+
+	if (fdtab_is_marked(fd) && fstat(fd, &all.file) == 0)
+		fdtab_each(0, FDTAB_MAX - 1, note_sibling, &all);
+	fdtab_set(fd, c);
+	for (int i = 0; i < all.n; i++)
+		if (all.fds[i] != fd)
+			fdtab_set(all.fds[i], c);
+}
+
+/* ---- the steps of opening ---- */
+
+/* Whom the peer must prove to be; false: no safe choice, *why says it. */
+static bool choose_identity(struct conn *c, const struct sockaddr *addr,
+	struct names_found *found, struct tls_identity *id)
+{
+	const struct config *config = config_get();
+	const char *host;
+	bool safe;
+
+	found->source = NAMES_NONE;
+	found->n = 0;
+	if (!config->server_name)
+		names_find(addr, c->addr_len, found);
+	safe = policy_identity(config, &c->dialled.any, found, id,
+		&c->name_source);
+	host = found->n ? found->names[0] : config->server_name;
+	policy_destination(c->destination, sizeof(c->destination), host,
+		&c->dialled.any);
+	log_format(c->name, sizeof(c->name), "%s",
+		id->n_names ? id->names[0] : "the address");
+	id->cache_key = c->destination;
+	return safe;
+}
+
+static int open_real(struct conn *c, int fd)
+{
+	int type = SOCK_STREAM | SOCK_CLOEXEC;
+	int s = real(socket)(int_option(fd, SOL_SOCKET, SO_DOMAIN), type,
+		int_option(fd, SOL_SOCKET, SO_PROTOCOL));
+
+	if (s < 0)
+		return errno;
+	s = conn_move_up(s);
+	if (!fdtab_hide(s, c)) {
+		real(close)(s);
+		return EMFILE;
+	}
+	c->real = s;
+	return 0;
+}
+
+static void set_target(struct conn *c)
+{
+	const struct config *config = config_get();
+	in_port_t *port = c->dialled.any.sa_family == AF_INET ?
+				  &c->target.in.sin_port :
+				  &c->target.in6.sin6_port;
+
+	c->target = c->dialled;
+	*port = htons(policy_tls_port(config, ntohs(*port)));
+}
+
+static int refuse(const struct conn *c, int err, const char *why)
+{
+	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", c->destination, why);
+	return err;
+}
+
+/* Everything before the network: 0, or the errno value of a refusal. */
+static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
+{
+	struct tls_failure why = { .kind = TLS_FAIL_NONE };
+	struct names_found found;
+	struct tls_identity id;
+	struct tls_context *ctx;
+	bool safe = choose_identity(c, addr, &found, &id);
+	int err;
+
+	if (!safe)
+		return refuse(c, EACCES, c->name_source);
+	ctx = load_context(&why);
+	if (!ctx)
+		return refuse(c, conn_errno(&why), why.text);
+	c->tls = tls_loaded();
+	register_fork_once();
+	err = open_real(c, fd);
+	if (err)
+		return err;
+	err = sockopt_carry(fd, c->real, why.text, sizeof(why.text));
+	if (err)
+		return refuse(c, err, why.text);
+	sockopt_learn(c, fd);
+	set_target(c);
+	c->session = c->tls->session_new(ctx, &id,
+		log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
+	if (!c->session)
+		return refuse(c, ENOMEM, "out of memory");
+	return fdtab_reserve(fd) ? 0 : EMFILE;
+}
+
+/* The TCP connection fails at once: the program's socket is fresh again. */
+static int give_up(struct conn *c, int err)
+{
+	if (conn_lock(c) == 0) {
+		conn_fail(c, err, NULL);
+		conn_unlock(c);
+	}
+	conn_forget_numbers(c);
+	return fail(err);
+}
+
+/* Blocks until the connection is open, as connect(2) does. */
+static int finish_blocking(struct conn *c)
+{
+	int err = wait_open(c, wait_deadline(c->send_timeout));
+
+	if (err == EAGAIN)
+		err = EINPROGRESS; /* SO_SNDTIMEO is over: socket(7) */
+	if (err && err != EINPROGRESS && err != EINTR)
+		conn_forget_numbers(c);
+	if (err)
+		return fail(err);
+	c->told = true;
+	return 0;
+}
+
+static int start_nonblocking(struct conn *c)
+{
+	int flags = real(fcntl)(c->real, F_GETFL);
+	int r, err;
+
+	real(fcntl)(c->real, F_SETFL, flags | O_NONBLOCK);
+	r = real(connect)(c->real, &c->target.any, c->addr_len);
+	err = r < 0 ? errno : 0;
+	/* Waits on it are told apart call by call. */
+	real(fcntl)(c->real, F_SETFL, flags & ~O_NONBLOCK);
+	if (err && err != EINPROGRESS)
+		return give_up(c, err);
+	return fail(EINPROGRESS);
+}
+
+static int start(struct conn *c, bool nonblocking)
+{
+	if (nonblocking)
+		return start_nonblocking(c);
+	if (real(connect)(c->real, &c->target.any, c->addr_len) == 0)
+		return finish_blocking(c);
+	/* Interrupted, or SO_SNDTIMEO over: it goes on by itself. */
+	if (errno == EINTR || errno == EINPROGRESS)
+		return -1;
+	return give_up(c, errno);
+}
+
+static int refuse_settings(const struct sockaddr *addr)
+{
+	char where[CONN_DESTINATION_MAX];
+
+	policy_destination(where, sizeof(where), NULL, addr);
+	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", where,
+		config_get()->error);
+	return fail(EACCES);
+}
+
+int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int saved_errno = errno;
+	struct conn *c;
+	int r;
+
+	enum policy_verdict verdict =
+		policy_select(config_get(), addr, len);
+
+	if (verdict == POLICY_PLAIN || !is_inet_stream(fd) || is_in_use(fd))
+		return real(connect)(fd, addr, len);
+	if (verdict == POLICY_REFUSE)
+		return refuse_settings(addr);
+	c = conn_new();
+	if (!c)
+		return -1;
+	c->addr_len = len < sizeof(c->dialled) ? len : sizeof(c->dialled);
+	memcpy(&c->dialled, addr, c->addr_len);
+	r = prepare(c, fd, addr);
+	if (r == 0) {
+		set_numbers(c, fd);
+		r = start(c, c->nonblocking);
+	} else {
+		r = fail(r);
+	}
+	if (r == 0)
+		errno = saved_errno;
+	conn_put(c);
+	return r;
+}
+
+int dial_again(struct conn *c, int fd, const struct sockaddr *addr)
+{
+	enum conn_state state;
+	int err = conn_lock(c);
+	bool told, wait;
+
+	if (err)
+		return fail(err);
+	if (addr->sa_family == AF_UNSPEC) {
+		conn_unlock(c);
+		conn_forget_numbers(c);
+		return 0;
+	}
+	conn_advance(c);
+	state = c->state;
+	told = c->told;
+	if (state == CONN_OPEN)
+		c->told = true;
+	if (state == CONN_FAILED)
+		err = conn_take_error(c);
+	wait = !conn_is_nonblocking(c, fd);
+	conn_unlock(c);
+	switch (state) {
+	case CONN_OPEN:
+		return told ? fail(EISCONN) : 0;
+	case CONN_FAILED:
+		conn_forget_numbers(c);
+		/* SO_ERROR told it before: inet_stream_connect(). */
+		return fail(err ? err : ECONNABORTED);
+	case CONN_CONNECTING:
+	case CONN_HANDSHAKING:
+		break;
+	}
+	return wait ? finish_blocking(c) : fail(EALREADY);
+}

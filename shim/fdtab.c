@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of descriptors.  Knows what a number means; of connections it
+ * knows only how to take and return references.
+ */
+#include "fdtab.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include "conn.h"
+
+#define CHUNK_CELLS (1 << FDTAB_CHUNK_BITS)
+
+_Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
+
+static fdtab_cell *cell_of(int fd)
+{
+	fdtab_cell *chunk;
+
+	if ((unsigned)fd >= FDTAB_MAX)
+		return NULL;
+	chunk = fdtab_chunks[fd >> FDTAB_CHUNK_BITS];
+	return chunk ? &chunk[fd & (CHUNK_CELLS - 1)] : NULL;
+}
+
+static struct conn *conn_in(uintptr_t value)
+{
+	return (struct conn *)(value & ~(FDTAB_MARKED | FDTAB_HIDDEN));
+}
+
+static bool is_number(uintptr_t value)
+{
+	return value > FDTAB_MARKED && !(value & FDTAB_HIDDEN);
+}
+
+bool fdtab_reserve(int fd)
+{
+	fdtab_cell *chunk, *none = NULL;
+	size_t size = CHUNK_CELLS * sizeof(fdtab_cell);
+
+	if ((unsigned)fd >= FDTAB_MAX)
+		return false;
+	if (cell_of(fd))
+		return true;
+	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk == MAP_FAILED)
+		return false;
+	if (!atomic_compare_exchange_strong(
+		    &fdtab_chunks[fd >> FDTAB_CHUNK_BITS], &none, chunk))
+		munmap(chunk, size);
+	return true;
+}
+
+struct conn *fdtab_get_slow(int fd)
+{
+	conn_recover();
+	for (;;) {
+		uintptr_t value = fdtab_peek(fd);
+		struct conn *c;
+
+		if (value <= FDTAB_MARKED)
+			return NULL;
+		if (value & FDTAB_HIDDEN)
+			return &conn_hidden;
+		c = conn_in(value);
+		if (!conn_is_ours(c)) {
+			conn_disown_all();
+			return NULL;
+		}
+		if (!conn_ref_try(c))
+			continue;
+		if (fdtab_peek(fd) == value)
+			return c;
+		conn_put(c);
+	}
+}
+
+void fdtab_set(int fd, struct conn *c)
+{
+	fdtab_cell *cell = cell_of(fd);
+	uintptr_t old;
+
+	conn_number_get(c);
+	old = atomic_exchange(cell, (uintptr_t)c);
+	if (is_number(old))
+		conn_number_put(conn_in(old));
+}
+
+struct conn *fdtab_take(int fd)
+{
+	fdtab_cell *cell = cell_of(fd);
+	uintptr_t old;
+
+	if (!cell)
+		return NULL;
+	conn_recover();
+	old = atomic_load(cell);
+	/* A mark outlives its number: connect() compares files anyway, and a
+	 * child of vfork() closes numbers that its parent keeps. */
+	while (is_number(old))
+		if (atomic_compare_exchange_weak(cell, &old, 0))
+			return conn_in(old);
+	return NULL;
+}
+
+bool fdtab_hide(int fd, struct conn *c)
+{
+	if (!fdtab_reserve(fd))
+		return false;
+	atomic_store(cell_of(fd), (uintptr_t)c | FDTAB_HIDDEN);
+	return true;
+}
+
+void fdtab_unhide(int fd)
+{
+	fdtab_cell *cell = cell_of(fd);
+
+	if (cell)
+		atomic_store(cell, 0);
+}
+
+bool fdtab_is_hidden(int fd)
+{
+	return (fdtab_peek(fd) & FDTAB_HIDDEN) != 0;
+}
+
+void fdtab_mark(int fd)
+{
+	uintptr_t none = 0;
+
+	if (fdtab_reserve(fd))
+		atomic_compare_exchange_strong(
+			cell_of(fd), &none, FDTAB_MARKED);
+}
+
+bool fdtab_is_marked(int fd)
+{
+	return fdtab_peek(fd) == FDTAB_MARKED;
+}
+
+void fdtab_each(unsigned first, unsigned last,
+	bool (*visit)(int fd, uintptr_t cell, void *arg), void *arg)
+{
+	if (last >= FDTAB_MAX)
+		last = FDTAB_MAX - 1;
+	for (unsigned fd = first; fd <= last; fd++) {
+		uintptr_t value;
+
+		if (!fdtab_chunks[fd >> FDTAB_CHUNK_BITS]) {
+			fd |= CHUNK_CELLS - 1;
+			continue;
+		}
+		value = fdtab_peek((int)fd);
+		if (value && !visit((int)fd, value, arg))
+			return;
+	}
+}

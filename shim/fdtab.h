@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor -> connection.  A chunked array of atomic pointers: a lookup of
+ * a number that is not ours costs one load and takes no lock.  What a number
+ * can be:
+ *   - nothing of ours (most);
+ *   - a program's number of a connection (one connection may have several);
+ *   - hidden: a descriptor of the shim's own, which does not exist as far as
+ *     the program is concerned (EBADF, skipped by close loops);
+ *   - marked: a socket that was dup'ed before it was connected.
+ * Connections are counted twice: references (users of the struct) and numbers
+ * (program's numbers that name it).  Both are conn.c's affair; this file
+ * calls conn_ref_try()/conn_put().
+ */
+#ifndef TLSSHIM_FDTAB_H
+#define TLSSHIM_FDTAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+
+/* Descriptors that the table can hold: RLIMIT_NOFILE's default ceiling. */
+#define FDTAB_CHUNK_BITS 10
+#define FDTAB_CHUNKS 1024
+#define FDTAB_MAX (FDTAB_CHUNKS << FDTAB_CHUNK_BITS)
+
+/* A cell's value: 0, FDTAB_MARKED, or a pointer with FDTAB_HIDDEN or'ed in. */
+typedef _Atomic(uintptr_t) fdtab_cell;
+extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
+#define FDTAB_MARKED ((uintptr_t)1)
+#define FDTAB_HIDDEN ((uintptr_t)2)
+
+/* A snapshot of the cell: no reference is taken. */
+static inline uintptr_t fdtab_peek(int fd)
+{
+	fdtab_cell *chunk;
+
+	if ((unsigned)fd >= FDTAB_MAX)
+		return 0;
+	chunk = atomic_load_explicit(
+		&fdtab_chunks[fd >> FDTAB_CHUNK_BITS], memory_order_acquire);
+	if (__builtin_expect(!chunk, 1))
+		return 0;
+	return atomic_load_explicit(
+		&chunk[fd & ((1 << FDTAB_CHUNK_BITS) - 1)],
+		memory_order_acquire);
+}
+
+struct conn *fdtab_get_slow(int fd);
+
+/*
+ * The connection behind a number, with a reference that the caller returns by
+ * conn_put() (or by declaring the variable conn_ref); NULL when the number is
+ * none of ours.  A hidden number gives the connection conn_hidden, all of
+ * whose operations fail with EBADF.
+ */
+static inline struct conn *fdtab_get(int fd)
+{
+	return __builtin_expect(fdtab_peek(fd) <= FDTAB_MARKED, 1) ?
+		       NULL :
+		       fdtab_get_slow(fd);
+}
+
+/* Makes room for the number; false: out of memory or out of range. */
+bool fdtab_reserve(int fd);
+
+/* The number now names c (one more number of it; room was reserved).  What
+ * the number named before loses it. */
+void fdtab_set(int fd, struct conn *c);
+
+/* The number names nothing any more.  Returns the connection that it named,
+ * with the number's reference handed to the caller (conn_number_put()), or
+ * NULL. */
+struct conn *fdtab_take(int fd);
+
+/* Hides a number of the shim's own; room is made.  c is the connection that
+ * owns it or NULL. */
+bool fdtab_hide(int fd, struct conn *c);
+void fdtab_unhide(int fd);
+bool fdtab_is_hidden(int fd);
+
+/* Notes that fd is a duplicate, or was duplicated, before any connect(). */
+void fdtab_mark(int fd);
+bool fdtab_is_marked(int fd);
+
+/* Calls visit for every number >= first and <= last whose cell is not empty,
+ * ascending, until it returns false. */
+void fdtab_each(unsigned first, unsigned last,
+	bool (*visit)(int fd, uintptr_t cell, void *arg), void *arg);
+
+#endif

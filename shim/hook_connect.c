@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc's names for opening and ending: connect, shutdown, close and the calls
+ * that close many.
+ */
+#include "hook.h"
+
+#include <errno.h>
+#include <limits.h>
+#include "dial.h"
+#include "io.h"
+#include "keeper.h"
+#include "numbers.h"
+
+HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	const struct sockaddr *to = addr.__sockaddr__;
+
+	if (c && to && len >= sizeof(to->sa_family))
+		return dial_again(c, fd, to);
+	if (c || !dial_wants(to, len))
+		return real(connect)(fd, addr, len);
+	return dial_connect(fd, to, len);
+}
+HOOK_ALIAS(__connect, connect);
+
+HOOK int shutdown(int fd, int how)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	return c ? io_shutdown(c, how) : real(shutdown)(fd, how);
+}
+
+HOOK int close(int fd)
+{
+	if (fdtab_peek(fd) <= FDTAB_MARKED)
+		return real(close)(fd);
+	return numbers_close(fd);
+}
+HOOK_ALIAS(__close, close);
+
+HOOK int close_range(unsigned first, unsigned last, int flags)
+{
+	if (atomic_load(&conn_count) == 0)
+		return real(close_range)(first, last, flags);
+	return numbers_close_range(first, last, flags);
+}
+
+HOOK void closefrom(int first)
+{
+	if (atomic_load(&conn_count) == 0)
+		real(closefrom)(first);
+	else
+		numbers_close_range(
+			first > 0 ? (unsigned)first : 0, UINT_MAX, 0);
+}

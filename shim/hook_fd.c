@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc's names for descriptor numbers: those that copy a descriptor, and
+ * those that make a new one (a stale entry of the table is purged).
+ */
+#include "hook.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include "numbers.h"
+
+/* ---- copies ---- */
+
+HOOK int dup(int fd)
+{
+	if (fdtab_is_hidden(fd)) {
+		errno = EBADF;
+		return -1;
+	}
+	return numbers_copied(fd, real(dup)(fd));
+}
+
+HOOK int dup2(int from, int to)
+{
+	if (fdtab_is_hidden(from)) {
+		errno = EBADF;
+		return -1;
+	}
+	numbers_make_way(to);
+	return numbers_copied(from, real(dup2)(from, to));
+}
+HOOK_ALIAS(__dup2, dup2);
+
+HOOK int dup3(int from, int to, int flags)
+{
+	if (fdtab_is_hidden(from)) {
+		errno = EBADF;
+		return -1;
+	}
+	numbers_make_way(to);
+	return numbers_copied(from, real(dup3)(from, to, flags));
+}
+
+/* F_SETFL: the placeholder has the flags; signals of readiness (O_ASYNC) can
+ * come from the real socket only. */
+static int set_flags(struct conn *c, int fd, long arg)
+{
+	int r = real(fcntl)(fd, F_SETFL, arg);
+
+	if (r < 0 || conn_lock(c) != 0)
+		return r;
+	c->nonblocking = (arg & O_NONBLOCK) != 0;
+	if (arg & O_ASYNC)
+		real(fcntl)(c->real, F_SETFL, arg & ~O_NONBLOCK);
+	conn_unlock(c);
+	return r;
+}
+
+static int control(struct conn *c, int fd, int cmd, long arg)
+{
+	if (c == &conn_hidden) {
+		errno = EBADF;
+		return -1;
+	}
+	switch (cmd) {
+	case F_SETFL:
+		return set_flags(c, fd, arg);
+	case F_SETOWN:
+	case F_SETOWN_EX:
+	case F_SETSIG:
+		real(fcntl)(c->real, cmd, arg);
+		break;
+	}
+	return real(fcntl)(fd, cmd, arg);
+}
+
+static int control_any(int fd, int cmd, long arg)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	int r = c ? control(c, fd, cmd, arg) : real(fcntl64)(fd, cmd, arg);
+
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return numbers_copied(fd, r);
+	return r;
+}
+
+/* The third argument may be an int, a pointer or nothing: all are a word. */
+HOOK int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return control_any(fd, cmd, arg);
+}
+HOOK_ALIAS(__fcntl, fcntl);
+
+HOOK int fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return control_any(fd, cmd, arg);
+}
+
+/* ---- new files ---- */
+
+HOOK int socket(int domain, int type, int protocol)
+{
+	return numbers_fresh(real(socket)(domain, type, protocol));
+}
+
+static int fresh_pair(int r, const int fds[2])
+{
+	if (r == 0) {
+		numbers_fresh(fds[0]);
+		numbers_fresh(fds[1]);
+	}
+	return r;
+}
+
+HOOK int socketpair(int domain, int type, int protocol, int fds[2])
+{
+	return fresh_pair(real(socketpair)(domain, type, protocol, fds), fds);
+}
+
+HOOK int pipe(int fds[2])
+{
+	return fresh_pair(real(pipe)(fds), fds);
+}
+HOOK_ALIAS(__pipe, pipe);
+
+HOOK int pipe2(int fds[2], int flags)
+{
+	return fresh_pair(real(pipe2)(fds, flags), fds);
+}
+
+HOOK int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
+{
+	return numbers_fresh(real(accept)(fd, addr, len));
+}
+
+HOOK int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
+{
+	return numbers_fresh(real(accept4)(fd, addr, len, flags));
+}
+
+/* The mode is there only where a file may be made: open(2). */
+static mode_t mode_of(int flags, va_list ap)
+{
+	if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
+		return va_arg(ap, mode_t);
+	return 0;
+}
+
+#define HOOK_OPEN(name)                                                        \
+	HOOK int name(const char *path, int flags, ...)                        \
+	{                                                                      \
+		va_list ap;                                                    \
+		mode_t mode;                                                   \
+                                                                               \
+		va_start(ap, flags);                                           \
+		mode = mode_of(flags, ap);                                     \
+		va_end(ap);                                                    \
+		return numbers_fresh(real(name)(path, flags, mode));           \
+	}
+#define HOOK_OPENAT(name)                                                      \
+	HOOK int name(int dir, const char *path, int flags, ...)               \
+	{                                                                      \
+		va_list ap;                                                    \
+		mode_t mode;                                                   \
+                                                                               \
+		va_start(ap, flags);                                           \
+		mode = mode_of(flags, ap);                                     \
+		va_end(ap);                                                    \
+		return numbers_fresh(real(name)(dir, path, flags, mode));      \
+	}
+HOOK_OPEN(open)
+HOOK_OPEN(open64)
+HOOK_OPENAT(openat)
+HOOK_OPENAT(openat64)
+HOOK_ALIAS(__open, open);
+HOOK_ALIAS(__open64, open64);
+
+/* Calls with no argument that varies in number: the result is a new file. */
+#define HOOK_FRESH(name, params, args)                                         \
+	HOOK int name params                                                   \
+	{                                                                      \
+		return numbers_fresh(real(name) args);                         \
+	}
+HOOK_FRESH(creat, (const char *path, mode_t mode), (path, mode))
+HOOK_FRESH(creat64, (const char *path, mode_t mode), (path, mode))
+HOOK_FRESH(__open_2, (const char *path, int flags), (path, flags))
+HOOK_FRESH(__open64_2, (const char *path, int flags), (path, flags))
+HOOK_FRESH(__openat_2, (int dir, const char *path, int flags),
+	(dir, path, flags))
+HOOK_FRESH(__openat64_2, (int dir, const char *path, int flags),
+	(dir, path, flags))
+HOOK_FRESH(eventfd, (unsigned count, int flags), (count, flags))
+HOOK_FRESH(epoll_create, (int size), (size))
+HOOK_FRESH(epoll_create1, (int flags), (flags))
+HOOK_FRESH(timerfd_create, (clockid_t clock, int flags), (clock, flags))
+HOOK_FRESH(signalfd, (int fd, const sigset_t *mask, int flags),
+	(fd, mask, flags))
+HOOK_FRESH(inotify_init, (void), ())
+HOOK_FRESH(inotify_init1, (int flags), (flags))
+HOOK_FRESH(memfd_create, (const char *name, unsigned flags), (name, flags))

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc's names for data: the read, recv, write and send families, their
+ * fortified and 64-bit twins, sendfile and splice.
+ */
+#include "hook.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include "dial.h"
+#include "io.h"
+
+static ssize_t fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* readv(2), writev(2): a count or a sum that the kernel does not take. */
+static bool is_bad_iov(const struct iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	if (n < 0 || n > IOV_MAX)
+		return true;
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - sum)
+			return true;
+		sum += iov[i].iov_len;
+	}
+	return false;
+}
+
+/* ---- reading ---- */
+
+HOOK ssize_t read(int fd, void *buf, size_t len)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(read)(fd, buf, len);
+	return io_read(c, fd, &(struct iovec){ buf, len }, 1);
+}
+HOOK_ALIAS(__read, read);
+
+HOOK ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+	/* Too little room: libc's own version says so and aborts. */
+	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+		return real(__read_chk)(fd, buf, len, room);
+	return read(fd, buf, len);
+}
+
+HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(readv)(fd, iov, n);
+	return is_bad_iov(iov, n) ? fail(EINVAL) : io_read(c, fd, iov, n);
+}
+
+/* With an offset of -1 these are readv(2) with flags. */
+static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
+	int n, off64_t offset, int flags)
+{
+	if (offset != -1)
+		return fail(ESPIPE);
+	if (is_bad_iov(iov, n))
+		return fail(EINVAL);
+	if (flags & ~(RWF_NOWAIT | RWF_HIPRI))
+		return fail(EOPNOTSUPP);
+	return io_recv(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
+}
+
+HOOK ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset,
+	int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(preadv2)(fd, iov, n, offset, flags);
+	return read_with_flags(c, fd, iov, n, offset, flags);
+}
+
+HOOK ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset,
+	int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(preadv64v2)(fd, iov, n, offset, flags);
+	return read_with_flags(c, fd, iov, n, offset, flags);
+}
+
+HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(recv)(fd, buf, len, flags);
+	return io_recv(c, fd, &(struct iovec){ buf, len }, 1, flags);
+}
+
+HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+		return real(__recv_chk)(fd, buf, len, room, flags);
+	return recv(fd, buf, len, flags);
+}
+
+HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
+	__SOCKADDR_ARG addr, socklen_t *addrlen)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	ssize_t got;
+
+	if (!c)
+		return real(recvfrom)(fd, buf, len, flags, addr, addrlen);
+	got = io_recv(c, fd, &(struct iovec){ buf, len }, 1, flags);
+	/* A stream has no source address: tcp(7). */
+	if (got >= 0 && addr.__sockaddr__ && addrlen)
+		*addrlen = 0;
+	return got;
+}
+
+HOOK ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room,
+	int flags, struct sockaddr *addr, socklen_t *addrlen)
+{
+	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+		return real(__recvfrom_chk)(
+			fd, buf, len, room, flags, addr, addrlen);
+	return recvfrom(fd, buf, len, flags, addr, addrlen);
+}
+
+static ssize_t recv_message(struct conn *c, int fd, struct msghdr *msg,
+	int flags)
+{
+	ssize_t got;
+
+	if (msg->msg_iovlen > IOV_MAX)
+		return fail(EMSGSIZE);
+	got = io_recv(c, fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
+	if (got < 0)
+		return got;
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
+	return got;
+}
+
+HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(recvmsg)(fd, msg, flags);
+	return recv_message(c, fd, msg, flags);
+}
+
+static bool is_over(int64_t deadline)
+{
+	return deadline && conn_now() >= deadline;
+}
+
+/* recvmmsg(2): the timeout is looked at after each message only (BUGS). */
+HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
+	struct timespec *timeout)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	int64_t end = timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
+					timeout->tv_nsec :
+				0;
+	unsigned i;
+
+	if (!c)
+		return real(recvmmsg)(fd, msgs, n, flags, timeout);
+	for (i = 0; i < n; i++) {
+		ssize_t got = recv_message(c, fd, &msgs[i].msg_hdr,
+			flags & ~MSG_WAITFORONE);
+
+		if (got < 0)
+			return i ? (int)i : -1;
+		msgs[i].msg_len = (unsigned)got;
+		if (got == 0 || is_over(end))
+			return (int)i + 1;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+	}
+	return (int)i;
+}
+
+/* ---- writing ---- */
+
+HOOK ssize_t write(int fd, const void *buf, size_t len)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(write)(fd, buf, len);
+	return io_send(c, fd, &(struct iovec){ (void *)(uintptr_t)buf, len },
+		1, 0);
+}
+HOOK_ALIAS(__write, write);
+
+HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(writev)(fd, iov, n);
+	return is_bad_iov(iov, n) ? fail(EINVAL) : io_send(c, fd, iov, n, 0);
+}
+
+static ssize_t write_with_flags(struct conn *c, int fd,
+	const struct iovec *iov, int n, off64_t offset, int flags)
+{
+	if (offset != -1)
+		return fail(ESPIPE);
+	if (is_bad_iov(iov, n))
+		return fail(EINVAL);
+	return io_send(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
+}
+
+HOOK ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset,
+	int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(pwritev2)(fd, iov, n, offset, flags);
+	return write_with_flags(c, fd, iov, n, offset, flags);
+}
+
+HOOK ssize_t pwritev64v2(int fd, const struct iovec *iov, int n,
+	off64_t offset, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(pwritev64v2)(fd, iov, n, offset, flags);
+	return write_with_flags(c, fd, iov, n, offset, flags);
+}
+
+HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(send)(fd, buf, len, flags);
+	return io_send(c, fd, &(struct iovec){ (void *)(uintptr_t)buf, len },
+		1, flags);
+}
+HOOK_ALIAS(__send, send);
+
+/*
+ * TCP fast open: data that opens its own connection (MSG_FASTOPEN).  Without
+ * a cookie the kernel answers EINPROGRESS and takes no data: so do we.
+ */
+static ssize_t send_opening(int fd, const struct sockaddr *addr, socklen_t len,
+	const struct iovec *iov, int n, int flags)
+{
+	conn_ref struct conn *c = NULL;
+
+	if (dial_connect(fd, addr, len) < 0)
+		return -1;
+	c = fdtab_get(fd);
+	return c ? io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN) :
+		   fail(ENOTCONN);
+}
+
+static bool opens_ours(int flags, const struct sockaddr *addr, socklen_t len)
+{
+	return (flags & MSG_FASTOPEN) && addr && dial_wants(addr, len);
+}
+
+HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+	__CONST_SOCKADDR_ARG addr, socklen_t addrlen)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+
+	if (c)
+		return io_send(c, fd, &iov, 1, flags);
+	if (opens_ours(flags, addr.__sockaddr__, addrlen))
+		return send_opening(
+			fd, addr.__sockaddr__, addrlen, &iov, 1, flags);
+	return real(sendto)(fd, buf, len, flags, addr, addrlen);
+}
+
+static ssize_t send_message(struct conn *c, int fd, const struct msghdr *msg,
+	int flags)
+{
+	if (msg->msg_iovlen > IOV_MAX)
+		return fail(EMSGSIZE);
+	return io_send(c, fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
+}
+
+HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (c)
+		return send_message(c, fd, msg, flags);
+	if ((flags & MSG_FASTOPEN) && msg->msg_iovlen <= IOV_MAX &&
+		opens_ours(flags, msg->msg_name, msg->msg_namelen))
+		return send_opening(fd, msg->msg_name, msg->msg_namelen,
+			msg->msg_iov, (int)msg->msg_iovlen, flags);
+	return real(sendmsg)(fd, msg, flags);
+}
+
+HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	unsigned i;
+
+	if (!c)
+		return real(sendmmsg)(fd, msgs, n, flags);
+	for (i = 0; i < n; i++) {
+		ssize_t sent = send_message(c, fd, &msgs[i].msg_hdr, flags);
+
+		if (sent < 0)
+			return i ? (int)i : -1;
+		msgs[i].msg_len = (unsigned)sent;
+	}
+	return (int)i;
+}
+
+/* ---- copies inside the kernel ---- */
+
+HOOK ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+	conn_ref struct conn *c = fdtab_get(out);
+
+	if (!c && fdtab_peek(in) <= FDTAB_MARKED)
+		return real(sendfile)(out, in, offset, count);
+	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
+}
+
+HOOK ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+{
+	conn_ref struct conn *c = fdtab_get(out);
+
+	if (!c && fdtab_peek(in) <= FDTAB_MARKED)
+		return real(sendfile64)(out, in, offset, count);
+	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
+}
+
+HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
+	size_t len, unsigned flags)
+{
+	conn_ref struct conn *from = fdtab_get(in);
+	conn_ref struct conn *to = fdtab_get(out);
+
+	if (!from && !to)
+		return real(splice)(in, in_offset, out, out_offset, len, flags);
+	if (from && to)
+		return fail(EINVAL); /* one end must be a pipe */
+	if ((from && in_offset) || (to && out_offset))
+		return fail(ESPIPE);
+	if (len == 0)
+		return 0;
+	return to ? io_splice_out(to, out, in, len, flags) :
+		    io_splice_in(from, in, out, len, flags);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc's names for looking up hosts: the answers pass unchanged, and where
+ * ports are selected the names memory learns of them.
+ */
+#include "hook.h"
+
+#include "config.h"
+#include "names.h"
+
+HOOK int getaddrinfo(const char *node, const char *service,
+	const struct addrinfo *hints, struct addrinfo **result)
+{
+	int r = real(getaddrinfo)(node, service, hints, result);
+
+	if (r == 0 && config_active())
+		names_learn_result(node, *result);
+	return r;
+}
+
+HOOK void freeaddrinfo(struct addrinfo *result)
+{
+	if (config_active())
+		names_forget(result);
+	real(freeaddrinfo)(result);
+}
+
+static void learn_request(const struct gaicb *request)
+{
+	if (request && request->ar_result && config_active())
+		names_learn_result(request->ar_name, request->ar_result);
+}
+
+HOOK int getaddrinfo_a(int mode, struct gaicb *list[], int n,
+	struct sigevent *event)
+{
+	int r = real(getaddrinfo_a)(mode, list, n, event);
+
+	for (int i = 0; r == 0 && mode == GAI_WAIT && i < n; i++)
+		learn_request(list[i]);
+	return r;
+}
+
+/* With GAI_NOWAIT this is how a program sees that its answer is there. */
+HOOK int gai_error(struct gaicb *request)
+{
+	int r = real(gai_error)(request);
+
+	if (r == 0)
+		learn_request(request);
+	return r;
+}
+
+static void learn_host(const char *name, const struct hostent *host)
+{
+	if (host && config_active())
+		names_learn_hostent(name, host);
+}
+
+HOOK struct hostent *gethostbyname(const char *name)
+{
+	struct hostent *host = real(gethostbyname)(name);
+
+	learn_host(name, host);
+	return host;
+}
+
+HOOK struct hostent *gethostbyname2(const char *name, int family)
+{
+	struct hostent *host = real(gethostbyname2)(name, family);
+
+	learn_host(name, host);
+	return host;
+}
+
+HOOK int gethostbyname_r(const char *name, struct hostent *host, char *buf,
+	size_t len, struct hostent **result, int *err)
+{
+	int r = real(gethostbyname_r)(name, host, buf, len, result, err);
+
+	if (r == 0)
+		learn_host(name, *result);
+	return r;
+}
+
+HOOK int gethostbyname2_r(const char *name, int family, struct hostent *host,
+	char *buf, size_t len, struct hostent **result, int *err)
+{
+	int r = real(gethostbyname2_r)(
+		name, family, host, buf, len, result, err);
+
+	if (r == 0)
+		learn_host(name, *result);
+	return r;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libc's names for readiness: the poll and select families.
+ *
+ * A call that slept without our help decides again: another thread may have
+ * connected one of its descriptors meanwhile.
+ */
+#include "hook.h"
+
+#include <errno.h>
+#include "pollset.h"
+#include "wait.h"
+
+static int64_t deadline_in(const struct timespec *timeout)
+{
+	if (!timeout)
+		return WAIT_FOREVER;
+	return conn_now() + timeout->tv_sec * 1000000000LL + timeout->tv_nsec;
+}
+
+static bool is_valid(const struct timespec *timeout)
+{
+	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 &&
+				   timeout->tv_nsec < 1000000000);
+}
+
+HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+	const sigset_t *mask)
+{
+	int64_t deadline;
+	int r;
+
+	if (!is_valid(timeout))
+		return real(ppoll)(fds, n, timeout, mask);
+	if (pollset_has_conns(fds, n))
+		return pollset_poll(fds, n, deadline_in(timeout), mask);
+	deadline = deadline_in(timeout);
+	r = real(ppoll)(fds, n, timeout, mask);
+	if (pollset_has_conns(fds, n))
+		return pollset_poll(fds, n, deadline, mask);
+	return r;
+}
+
+HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	int64_t deadline = WAIT_FOREVER;
+	int r;
+
+	if (!pollset_has_conns(fds, n)) {
+		if (timeout > 0)
+			deadline = conn_now() + timeout * 1000000LL;
+		r = real(poll)(fds, n, timeout);
+		if (timeout == 0 || !pollset_has_conns(fds, n))
+			return r;
+	} else if (timeout >= 0) {
+		deadline = conn_now() + timeout * 1000000LL;
+	}
+	return pollset_poll(fds, n, deadline, NULL);
+}
+HOOK_ALIAS(__poll, poll);
+
+HOOK int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		return real(__poll_chk)(fds, n, timeout, room);
+	return poll(fds, n, timeout);
+}
+
+HOOK int __ppoll_chk(struct pollfd *fds, nfds_t n,
+	const struct timespec *timeout, const sigset_t *mask, size_t room)
+{
+	if (room / sizeof(*fds) < n)
+		return real(__ppoll_chk)(fds, n, timeout, mask, room);
+	return ppoll(fds, n, timeout, mask);
+}
+
+static bool has_conns(int n, const fd_set *r, const fd_set *w, const fd_set *e)
+{
+	return pollset_fdset_has_conns(n, r) || pollset_fdset_has_conns(n, w) ||
+	       pollset_fdset_has_conns(n, e);
+}
+
+HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
+	const struct timespec *timeout, const sigset_t *mask)
+{
+	if (!has_conns(n, r, w, e) || !is_valid(timeout))
+		return real(pselect)(n, r, w, e, timeout, mask);
+	return pollset_select(n, r, w, e, deadline_in(timeout), mask);
+}
+
+/* Linux leaves in *timeout what was not slept: select(2), NOTES. */
+static void leave_rest(struct timeval *timeout, int64_t deadline)
+{
+	int64_t left = deadline - conn_now();
+
+	if (left < 0)
+		left = 0;
+	timeout->tv_sec = left / 1000000000;
+	timeout->tv_usec = left % 1000000000 / 1000;
+}
+
+HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
+{
+	int64_t deadline = WAIT_FOREVER;
+	int result;
+
+	if (!has_conns(n, r, w, e))
+		return real(select)(n, r, w, e, timeout);
+	if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (timeout)
+		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
+			   timeout->tv_usec * 1000LL;
+	result = pollset_select(n, r, w, e, deadline, NULL);
+	if (timeout)
+		leave_rest(timeout, deadline);
+	return result;
+}
+HOOK_ALIAS(__select, select);

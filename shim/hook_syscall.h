@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the assembler thunks of syscall and dlopen jump to.
+ */
+#ifndef TLSSHIM_HOOK_SYSCALL_H
+#define TLSSHIM_HOOK_SYSCALL_H
+
+/* A function with syscall(2)'s arguments, for system call n. */
+void *hook_syscall_target(long n);
+
+/* The next dlopen(3). */
+void *hook_dlopen_target(void);
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Data on a connection, by the contract of the kernel's TCP.  Knows flags,
+ * partial transfers and blocking; knows no descriptor table and no policy.
+ */
+#include "io.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "real.h"
+#include "wait.h"
+
+#define IOV_VIEW 16
+/* What one call moves through a buffer of ours; a record's worth. */
+#define CHUNK 16384
+
+/* ---- scattered buffers with a position ---- */
+
+struct cursor {
+	const struct iovec *iov;
+	int n;
+	size_t skip; /* bytes of iov[0] that are done */
+};
+
+static size_t total_len(const struct iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+static void cursor_move(struct cursor *cur, size_t done)
+{
+	done += cur->skip;
+	while (cur->n > 0 && done >= cur->iov->iov_len) {
+		done -= cur->iov->iov_len;
+		cur->iov++;
+		cur->n--;
+	}
+	cur->skip = done;
+}
+
+/* The rest, or the first buffers of it, as an iovec of our own. */
+static int cursor_view(const struct cursor *cur, struct iovec *view)
+{
+	int n = cur->n < IOV_VIEW ? cur->n : IOV_VIEW;
+
+	if (n <= 0)
+		return 0;
+	memcpy(view, cur->iov, (size_t)n * sizeof(*view));
+	view[0].iov_base = (char *)view[0].iov_base + cur->skip;
+	view[0].iov_len -= cur->skip;
+	return n;
+}
+
+/* ---- errors ---- */
+
+static ssize_t fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* EPIPE, with the signal that goes with it: send(2). */
+static ssize_t fail_write(int err, int flags)
+{
+	if (err == EPIPE && !(flags & MSG_NOSIGNAL))
+		pthread_kill(pthread_self(), SIGPIPE);
+	return fail(err);
+}
+
+/* ---- receiving ---- */
+
+/* One try, under the lock: bytes, 0 at the end, or -errno. */
+static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
+	size_t want)
+{
+	size_t done = 0;
+	enum tls_result r;
+
+	if (c->read_end)
+		return -conn_take_error(c);
+	if (flags & MSG_PEEK) {
+		if (!(flags & MSG_WAITALL))
+			want = 1;
+		r = c->tls->fill(c->session, want, &done);
+		if (done)
+			return (ssize_t)c->tls->peekv(c->session, iov, n);
+	} else if (total_len(iov, n) == 0) {
+		r = c->tls->probe(c->session);
+	} else {
+		r = c->tls->readv(c->session, iov, n, &done);
+	}
+	switch (r) {
+	case TLS_OK:
+		/* Whether more waits, the next probe will tell. */
+		c->maybe_readable = true;
+		return (ssize_t)done;
+	case TLS_EOF:
+		c->read_end = true;
+		return 0;
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		c->maybe_readable = false;
+		return c->read_shut ? 0 : -EAGAIN;
+	case TLS_FAILED:
+		break;
+	}
+	conn_break(c);
+	return -conn_take_error(c);
+}
+
+/* The same, from whatever state the connection is in. */
+static ssize_t try_recv(struct conn *c, const struct iovec *iov, int n,
+	int flags, size_t want)
+{
+	conn_advance(c);
+	if (c->state == CONN_FAILED)
+		return -conn_take_error(c);
+	if (c->state != CONN_OPEN)
+		return -EAGAIN;
+	return take(c, iov, n, flags, want);
+}
+
+/* How much must have come before a blocking call returns. */
+static size_t enough(const struct conn *c, size_t room, int flags)
+{
+	size_t low = (flags & MSG_WAITALL) ? room : c->low_water;
+
+	if (low > room)
+		low = room;
+	return low ? low : 1;
+}
+
+/* Sleeps until a receive may go on; drops the lock.  0 or an errno value. */
+static int wait_for_data(struct conn *c, int64_t *deadline)
+{
+	if (*deadline == 0)
+		*deadline = wait_deadline(c->receive_timeout);
+	if (c->state == CONN_OPEN)
+		return wait_readable(c, *deadline);
+	conn_unlock(c);
+	return wait_open(c, *deadline);
+}
+
+/* Takes the lock, after letting other sleepers out. */
+static int lock_to_pull(struct conn *c)
+{
+	int err = conn_lock(c);
+
+	return err || !atomic_load(&c->waiters) ? err : conn_before_pull(c);
+}
+
+/* The result of a call that moved `done` bytes and then met r (as try_recv
+ * and give tell it).  Bytes go first: an error is kept for the next call.
+ * Under the lock. */
+static ssize_t settle(struct conn *c, size_t done, ssize_t r)
+{
+	if (done == 0)
+		return r;
+	if (r < 0 && r != -EAGAIN)
+		c->error = (int)-r;
+	return (ssize_t)done;
+}
+
+static ssize_t recv_loop(struct conn *c, int fd, struct cursor cur, int flags)
+{
+	size_t room = total_len(cur.iov, cur.n), got = 0;
+	int64_t deadline = 0;
+
+	for (;;) {
+		struct iovec view[IOV_VIEW];
+		int n = cursor_view(&cur, view);
+		size_t want = (flags & MSG_PEEK) ? room : total_len(view, n);
+		int err = lock_to_pull(c);
+		ssize_t r;
+
+		if (err)
+			return got ? (ssize_t)got : -err;
+		r = try_recv(c, view, n, flags, want);
+		if (r > 0 && (flags & MSG_PEEK)) {
+			got = (size_t)r; /* a peek starts anew each time */
+		} else if (r > 0) {
+			got += (size_t)r;
+			cursor_move(&cur, (size_t)r);
+			if ((size_t)r == want && cur.n > 0) {
+				conn_unlock(c);
+				continue;
+			}
+		}
+		if (r == 0 || (r < 0 && r != -EAGAIN) ||
+			(got && got >= enough(c, room, flags)) ||
+			(flags & MSG_DONTWAIT) || conn_is_nonblocking(c, fd)) {
+			r = settle(c, got, r);
+			conn_unlock(c);
+			return r;
+		}
+		err = wait_for_data(c, &deadline);
+		if (err)
+			return got ? (ssize_t)got : -err;
+	}
+}
+
+/* MSG_TRUNC on TCP: the bytes are thrown away instead of copied: tcp(7). */
+static ssize_t discard(struct conn *c, int fd, size_t len, int flags)
+{
+	char scratch[4096];
+	struct iovec iov = { scratch,
+		len < sizeof(scratch) ? len : sizeof(scratch) };
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t r;
+
+		if (iov.iov_len > len - got)
+			iov.iov_len = len - got;
+		r = io_recv(c, fd, &iov, 1, flags);
+		if (r <= 0)
+			return got ? (ssize_t)got : r;
+		got += (size_t)r;
+		if (!(flags & MSG_WAITALL))
+			flags |= MSG_DONTWAIT;
+	}
+	return (ssize_t)got;
+}
+
+ssize_t io_recv(struct conn *c, int fd, const struct iovec *iov, int n,
+	int flags)
+{
+	ssize_t r;
+
+	if (flags & MSG_OOB)
+		return fail(EOPNOTSUPP);
+	if (flags & MSG_ERRQUEUE)
+		return fail(EAGAIN);
+	if ((flags & MSG_TRUNC) && !(flags & MSG_PEEK))
+		return discard(c, fd, total_len(iov, n), flags & ~MSG_TRUNC);
+	r = recv_loop(c, fd, (struct cursor){ iov, n, 0 }, flags);
+	return r < 0 ? fail((int)-r) : r;
+}
+
+ssize_t io_read(struct conn *c, int fd, const struct iovec *iov, int n)
+{
+	/* sock_read_iter() returns 0 for no room, whatever the state. */
+	if (total_len(iov, n) == 0 && c != &conn_hidden)
+		return 0;
+	return io_recv(c, fd, iov, n, 0);
+}
+
+/* ---- sending ---- */
+
+/* Everything is accepted; a blocking call also sees it out of this process. */
+static bool is_out(const struct conn *c)
+{
+	return c->state != CONN_OPEN || !c->session || c->write_end ||
+	       c->tls->pending_out(c->session) == 0;
+}
+
+/* One try, under the lock: bytes accepted (0 of 0), or -errno. */
+static ssize_t give(struct conn *c, const struct iovec *iov, int n)
+{
+	size_t done = 0;
+	int err;
+
+	conn_advance(c);
+	if (c->state == CONN_FAILED || c->write_end) {
+		err = conn_take_error(c);
+		return err ? -err : -EPIPE;
+	}
+	if (c->state != CONN_OPEN)
+		return -EAGAIN;
+	if (total_len(iov, n) == 0)
+		return is_out(c) ? 0 : -EAGAIN;
+	switch (c->tls->writev(c->session, iov, n, &done)) {
+	case TLS_OK:
+		return (ssize_t)done;
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		return -EAGAIN;
+	case TLS_EOF:
+	case TLS_FAILED:
+		break;
+	}
+	c->write_end = true;
+	err = conn_errno(c->tls->failure(c->session));
+	return err == ECONNRESET && c->read_end ? -EPIPE : -err;
+}
+
+static int wait_for_room(struct conn *c, int64_t *deadline)
+{
+	if (*deadline == 0)
+		*deadline = wait_deadline(c->send_timeout);
+	if (c->state == CONN_OPEN)
+		return wait_writable(c, *deadline);
+	conn_unlock(c);
+	return wait_open(c, *deadline);
+}
+
+static ssize_t send_loop(struct conn *c, int fd, struct cursor cur, int flags)
+{
+	size_t total = total_len(cur.iov, cur.n), sent = 0;
+	int64_t deadline = 0;
+
+	for (;;) {
+		struct iovec view[IOV_VIEW];
+		int n = cursor_view(&cur, view);
+		size_t want = total_len(view, n);
+		int err = conn_lock(c);
+		ssize_t r;
+
+		if (err)
+			return sent ? (ssize_t)sent : -err;
+		r = give(c, view, n);
+		if (r > 0) {
+			sent += (size_t)r;
+			cursor_move(&cur, (size_t)r);
+			if ((size_t)r == want && sent < total) {
+				conn_unlock(c);
+				continue;
+			}
+		}
+		if ((r < 0 && r != -EAGAIN) || (sent == total && is_out(c)) ||
+			(flags & MSG_DONTWAIT) || conn_is_nonblocking(c, fd)) {
+			r = settle(c, sent, r);
+			conn_unlock(c);
+			return r;
+		}
+		err = wait_for_room(c, &deadline);
+		if (err)
+			return sent ? (ssize_t)sent : -err;
+	}
+}
+
+ssize_t io_send(struct conn *c, int fd, const struct iovec *iov, int n,
+	int flags)
+{
+	ssize_t r;
+
+	if (flags & MSG_OOB)
+		return fail(EOPNOTSUPP);
+	r = send_loop(c, fd, (struct cursor){ iov, n, 0 }, flags);
+	return r < 0 ? fail_write((int)-r, flags) : r;
+}
+
+/* ---- file and pipe ---- */
+
+ssize_t io_sendfile(struct conn *c, int fd, int in, off64_t *offset,
+	size_t count)
+{
+	char chunk[CHUNK];
+	off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
+	size_t sent = 0;
+
+	if (at < 0)
+		return offset ? fail(EINVAL) : -1;
+	while (sent < count) {
+		size_t want = count - sent < CHUNK ? count - sent : CHUNK;
+		ssize_t got = pread64(in, chunk, want, at);
+		struct iovec iov = { chunk, got > 0 ? (size_t)got : 0 };
+		ssize_t r;
+
+		if (got <= 0 && sent == 0)
+			return got;
+		if (got <= 0)
+			break;
+		r = io_send(c, fd, &iov, 1, 0);
+		if (r < 0 && sent == 0)
+			return r;
+		if (r < 0)
+			break;
+		sent += (size_t)r;
+		at += r;
+		if (r < got)
+			break;
+	}
+	if (offset)
+		*offset = at;
+	else
+		lseek64(in, at, SEEK_SET);
+	return (ssize_t)sent;
+}
+
+/* Will a write of up to a record be taken whole? */
+static bool has_room(struct conn *c)
+{
+	bool room;
+
+	if (conn_lock(c) != 0)
+		return false;
+	conn_advance(c);
+	room = c->state == CONN_OPEN && is_out(c);
+	conn_unlock(c);
+	return room;
+}
+
+ssize_t io_splice_out(struct conn *c, int fd, int pipe, size_t len,
+	unsigned flags)
+{
+	char chunk[CHUNK];
+	struct iovec iov = { chunk, len < CHUNK ? len : CHUNK };
+	struct iovec nothing = { chunk, 0 };
+	struct pollfd p = { .fd = pipe, .events = POLLIN };
+	bool blocking = !(flags & SPLICE_F_NONBLOCK) &&
+			!conn_is_nonblocking(c, fd);
+	ssize_t got;
+
+	/* What is taken from the pipe must be accepted: look first. */
+	if (!has_room(c)) {
+		if (!blocking)
+			return fail(EAGAIN);
+		if (io_send(c, fd, &nothing, 1, 0) < 0)
+			return -1;
+	}
+	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
+		return fail(EAGAIN);
+	got = real(read)(pipe, chunk, iov.iov_len);
+	if (got <= 0)
+		return got;
+	iov.iov_len = (size_t)got;
+	return io_send(c, fd, &iov, 1, 0);
+}
+
+ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
+	unsigned flags)
+{
+	char chunk[CHUNK];
+	struct iovec iov = { chunk, len < CHUNK ? len : CHUNK };
+	struct pollfd p = { .fd = pipe, .events = POLLOUT };
+	ssize_t got = io_recv(c, fd, &iov, 1,
+		MSG_PEEK | ((flags & SPLICE_F_NONBLOCK) ? MSG_DONTWAIT : 0));
+
+	if (got <= 0)
+		return got;
+	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
+		return fail(EAGAIN);
+	got = real(write)(pipe, chunk, (size_t)got);
+	if (got <= 0)
+		return got;
+	iov.iov_len = (size_t)got;
+	return io_recv(c, fd, &iov, 1, MSG_DONTWAIT);
+}
+
+/* ---- shutdown ---- */
+
+int io_shutdown(struct conn *c, int how)
+{
+	int err = conn_lock(c);
+
+	if (err)
+		return (int)fail(err);
+	conn_advance(c);
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		err = EINVAL;
+	else if (c->state != CONN_OPEN)
+		err = ENOTCONN;
+	if (!err && how != SHUT_WR) {
+		c->read_shut = true;
+		real(shutdown)(c->real, SHUT_RD);
+	}
+	if (!err && how != SHUT_RD)
+		conn_end_writing(c);
+	conn_unlock(c);
+	return err ? (int)fail(err) : 0;
+}

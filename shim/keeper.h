@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may touch a connection's TLS state: exactly one process.  A token lies
+ * in a page that the kernel wipes in every copy of the process, however the
+ * copy was made (MADV_WIPEONFORK), and each connection notes the token it was
+ * made under.  A copy finds 0 there, disowns what it inherited, and is left
+ * with placeholders that are connected to nothing.
+ */
+#ifndef TLSSHIM_KEEPER_H
+#define TLSSHIM_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+extern uint64_t *keeper_page;
+
+/* The token of this process; 0: none (no connection was made here yet). */
+static inline uint64_t keeper_token(void)
+{
+	uint64_t *page = __atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
+
+	return page ? __atomic_load_n(page, __ATOMIC_ACQUIRE) : 0;
+}
+
+/* Makes this process a keeper; before its first connection.  Returns the
+ * token, or 0 when no memory can be had (errno is set). */
+uint64_t keeper_claim(void);
+
+/*
+ * Are we in a child of vfork(), which runs in its parent's memory with a
+ * descriptor table of its own?  Such a child must not change what we know of
+ * descriptors.  One getpid() where the process has connections; false without
+ * a system call elsewhere.
+ */
+bool keeper_is_borrowed(void);
+
+#endif

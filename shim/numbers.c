@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor numbers as the program closes, copies and reuses them.  Knows
+ * the table; of connections only that numbers hold them.
+ */
+#include "numbers.h"
+
+#include <errno.h>
+#include <limits.h>
+#include "config.h"
+#include "conn.h"
+#include "fdtab.h"
+#include "keeper.h"
+#include "real.h"
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* What the number named is ended after the number is closed, so that nobody
+ * finds a connection under a number that is free. */
+static void let_go(struct conn *c)
+{
+	if (!c)
+		return;
+	if (conn_is_ours(c))
+		conn_number_put(c);
+	else
+		conn_disown_all();
+}
+
+int numbers_close(int fd)
+{
+	struct conn *c;
+	int r;
+
+	if (fdtab_is_hidden(fd))
+		return fail(EBADF);
+	if (keeper_is_borrowed())
+		return real(close)(fd);
+	c = fdtab_take(fd);
+	r = real(close)(fd);
+	let_go(c);
+	return r;
+}
+
+/* ---- ranges ---- */
+
+struct range {
+	unsigned first; /* not closed yet */
+	int flags;
+	int result;
+};
+
+static void close_up_to(struct range *range, unsigned last)
+{
+	if (range->first > last)
+		return;
+	if (real(close_range)(range->first, last, range->flags) < 0)
+		range->result = -1;
+}
+
+/* Ends connections in the range, and closes what lies before a hidden one. */
+static bool visit(int fd, uintptr_t cell, void *arg)
+{
+	struct range *range = arg;
+
+	if (cell & FDTAB_HIDDEN) {
+		if (fd > 0)
+			close_up_to(range, (unsigned)fd - 1);
+		range->first = (unsigned)fd + 1;
+	} else if (cell > FDTAB_MARKED &&
+		   !(range->flags & (int)CLOSE_RANGE_CLOEXEC) &&
+		   !keeper_is_borrowed()) {
+		let_go(fdtab_take(fd));
+	}
+	return true;
+}
+
+int numbers_close_range(unsigned first, unsigned last, int flags)
+{
+	struct range range = { first, flags, 0 };
+
+	if (first > last)
+		return fail(EINVAL);
+	fdtab_each(first, last, visit, &range);
+	close_up_to(&range, last);
+	return range.result;
+}
+
+/* ---- new numbers ---- */
+
+int numbers_fresh(int fd)
+{
+	if (fd < 0 || fdtab_peek(fd) <= FDTAB_MARKED || fdtab_is_hidden(fd) ||
+		keeper_is_borrowed())
+		return fd;
+	let_go(fdtab_take(fd));
+	return fd;
+}
+
+int numbers_copied(int from, int to)
+{
+	struct conn *c;
+
+	if (to < 0 || from == to)
+		return to;
+	c = fdtab_get(from);
+	if (!c || c == &conn_hidden) {
+		numbers_fresh(to);
+		/* It may be a socket that is connected later. */
+		if (config_active()) {
+			fdtab_mark(from);
+			fdtab_mark(to);
+		}
+		return to;
+	}
+	if (!keeper_is_borrowed() && fdtab_reserve(to))
+		fdtab_set(to, c);
+	conn_put(c);
+	return to;
+}
+
+void numbers_make_way(int fd)
+{
+	if (fdtab_is_hidden(fd) && !keeper_is_borrowed())
+		conn_move_real(fd);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds the next definition of each interposed call.  Knows dlsym and nothing
+ * else; the only file that may.
+ */
+#include "real.h"
+
+#include <errno.h>
+
+struct real_calls real_calls;
+
+static const char *const call_names[] = {
+#define CALL(name) #name,
+#define ALIAS(name, target)
+#include "calls.def"
+#undef CALL
+#undef ALIAS
+};
+
+static long no_such_call(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+void *real_find(size_t offset)
+{
+	int saved_errno = errno;
+	void **place = (void **)((char *)&real_calls + offset);
+	void *found = dlsym(RTLD_NEXT, call_names[offset / sizeof(void *)]);
+
+	if (!found)
+		found = (void *)no_such_call;
+	__atomic_store_n(place, found, __ATOMIC_RELAXED);
+	errno = saved_errno;
+	return found;
+}
+
+void real_find_all(void)
+{
+	for (size_t i = 0; i < sizeof(real_calls); i += sizeof(void *))
+		real_find(i);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a socket is asked and told: getsockopt(2), setsockopt(2), ioctl(2),
+ * getpeername(2), getsockname(2) on a connection, and the options that are
+ * carried over from the program's socket to the real one at connect().
+ */
+#ifndef TLSSHIM_SOCKOPT_H
+#define TLSSHIM_SOCKOPT_H
+
+#include <stdbool.h>
+#include "conn.h"
+
+/*
+ * Gives the real socket the options and the explicit bind of the program's
+ * socket.  Returns 0, or an errno value with the reason in why[0..size): the
+ * connection must then be refused, for it would not be what was asked for.
+ */
+int sockopt_carry(int from, int to, char *why, unsigned size);
+
+/* Reads into c what the shim must know of the options (timeouts, low-water
+ * mark, blocking mode).  Under c's lock or before it is shared. */
+void sockopt_learn(struct conn *c, int fd);
+
+/*
+ * An option that was set on a socket that is not connected yet and that
+ * cannot be read back (a packet filter, an MD5 key): returns its name, to
+ * refuse it, else NULL.
+ */
+const char *sockopt_uncarried(int level, int name);
+
+/* The libc calls, on a connection. */
+int sockopt_get(struct conn *c, int level, int name, void *value,
+	socklen_t *len);
+int sockopt_set(struct conn *c, int fd, int level, int name,
+	const void *value, socklen_t len);
+int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg);
+int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len);
+int sockopt_self(struct conn *c, struct sockaddr *addr, socklen_t *len);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocking waits.  Knows signals, deadlines and the real socket; what is done
+ * when a wait is over, its callers know.
+ */
+#include "wait.h"
+
+#include <errno.h>
+#include <signal.h>
+#include "real.h"
+
+int64_t wait_deadline(int64_t timeout)
+{
+	return timeout ? conn_now() + timeout : WAIT_FOREVER;
+}
+
+/*
+ * A call that we had to wait for by ppoll(), which ends with EINTR for every
+ * handler: would the kernel have restarted the call it stands for?  Which
+ * handler ran is not known, so: if all that are installed say SA_RESTART.
+ */
+static bool signals_restart(void)
+{
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction act;
+
+		if (sigaction(sig, NULL, &act) == 0 &&
+			act.sa_handler != SIG_DFL &&
+			act.sa_handler != SIG_IGN &&
+			!(act.sa_flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+/* 0: some event; EINTR; EAGAIN: the deadline. */
+static int wait_events(int fd, short events, int64_t deadline)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left = deadline == WAIT_FOREVER ? 0 : deadline - conn_now();
+	struct timespec ts = { .tv_sec = left / 1000000000,
+		.tv_nsec = left % 1000000000 };
+
+	if (left < 0)
+		return EAGAIN;
+	switch (real(ppoll)(
+		&p, 1, deadline == WAIT_FOREVER ? NULL : &ts, NULL)) {
+	case 0:
+		return EAGAIN;
+	case -1:
+		return errno;
+	default:
+		return 0;
+	}
+}
+
+static void conn_hold_done(struct conn_hold *outer)
+{
+	conn_hold_end(outer);
+}
+
+static int wait_held(struct conn *c, short events, int64_t deadline)
+{
+	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+		conn_hold_begin(c, false);
+
+	return wait_events(c->real, events, deadline);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int wait_open(struct conn *c, int64_t deadline)
+{
+	for (;;) {
+		short events = POLLOUT;
+		int64_t end = deadline;
+		int err = conn_lock(c);
+
+		if (err)
+			return err;
+		conn_advance(c);
+		if (c->state == CONN_FAILED) {
+			err = conn_take_error(c);
+			conn_unlock(c);
+			return err ? err : ECONNABORTED;
+		}
+		if (c->state == CONN_HANDSHAKING) {
+			struct ready_state st = conn_ready(c, false);
+
+			events = ready_ask(&st, 0);
+			end = earlier(end, c->handshake_end);
+		}
+		if (c->state == CONN_OPEN) {
+			conn_unlock(c);
+			return 0;
+		}
+		conn_unlock(c);
+		err = wait_held(c, events, end);
+		if (err == EAGAIN && conn_now() >= deadline)
+			return EAGAIN;
+		/* With a timeout set the kernel never restarts: signal(7). */
+		if (err == EINTR &&
+			(deadline != WAIT_FOREVER || !signals_restart()))
+			return EINTR;
+	}
+}
+
+int wait_readable(struct conn *c, int64_t deadline)
+{
+	int fd = c->real, err = 0;
+	bool output = c->tls->pending_out(c->session) > 0;
+	/* Counted under the lock: see conn_before_pull(). */
+	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+		conn_hold_begin(c, true);
+
+	conn_unlock(c);
+	if (deadline == WAIT_FOREVER && !output)
+		return conn_peek_kernel(c, fd, 0) < 0 ? errno : 0;
+	err = wait_events(fd, output ? POLLIN | POLLOUT : POLLIN, deadline);
+	if (err == EINTR && deadline == WAIT_FOREVER && signals_restart())
+		return 0;
+	return err;
+}
+
+int wait_writable(struct conn *c, int64_t deadline)
+{
+	int fd = c->real, err;
+	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+		conn_hold_begin(c, false);
+
+	conn_unlock(c);
+	err = wait_events(fd, POLLOUT, deadline);
+	if (err == EINTR && deadline == WAIT_FOREVER && signals_restart())
+		return 0;
+	return err;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The waits of blocking calls.  All happen outside every lock, end with the
+ * kernel's own rules for signals (EINTR, SA_RESTART) and timeouts, and lose
+ * nothing when the thread is cancelled or jumps out of a signal handler.
+ */
+#ifndef TLSSHIM_WAIT_H
+#define TLSSHIM_WAIT_H
+
+#include "conn.h"
+
+/* A deadline on conn_now()'s clock, or never. */
+#define WAIT_FOREVER INT64_MAX
+
+/* The deadline of a timeout in ns; 0 means none. */
+int64_t wait_deadline(int64_t timeout);
+
+/*
+ * Until the connection is open: 0.  Otherwise the errno value of its failure
+ * (told by this), EINTR, or EAGAIN when the deadline is over.  Its handshake
+ * timeout counts as well.
+ */
+int wait_open(struct conn *c, int64_t deadline);
+
+/* Until the real socket has something to read: 0, EINTR, or EAGAIN at the
+ * deadline.  Call with the lock held: it is dropped. */
+int wait_readable(struct conn *c, int64_t deadline);
+
+/* Until the real socket takes output: the same. */
+int wait_writable(struct conn *c, int64_t deadline);
+
+#endif
