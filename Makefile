@@ -147,6 +147,9 @@ lint:				## formatter, analysers, the structure of the objects
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)scripts/lint $(BUILD)
 
+format:				## have clang-format rewrite what lint would complain of
+	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
 check:				## lint, all tests with the wide set, both sanitizers
 	$(Q)scripts/deps lint wide
 	$(Q)scripts/check
@@ -183,8 +186,8 @@ help:				## this list
 
 FORCE:
 .DEFAULT_GOAL := all
-.PHONY: all tests unit demo test lint check bench install uninstall clean help FORCE
+.PHONY: all tests unit demo test lint format check bench install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
