@@ -151,7 +151,6 @@ format:				## have clang-format rewrite what lint would complain of
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 check:				## lint, all tests with the wide set, both sanitizers
-	$(Q)scripts/deps lint wide
 	$(Q)scripts/check
 
 bench:				## what the shim costs, in pairs
