@@ -27,13 +27,14 @@
 #endif
 
 #define CHUNK ((size_t)1 << 20)
-#define LINEAR 8	     /* classes of 16, 32 ... 128 */
-#define LINEAR_SHIFT 7	     /* 128 */
-#define LARGEST_SHIFT 17     /* 128 KiB; beyond that a mapping */
+#define LINEAR 8	 /* classes of 16, 32 ... 128 */
+#define LINEAR_SHIFT 7	 /* 128 */
+#define LARGEST_SHIFT 17 /* 128 KiB; beyond that a mapping */
 #define CLASSES (LINEAR + 4 * (LARGEST_SHIFT - LINEAR_SHIFT))
-#define MAPPED UINT32_MAX    /* stands where the class would */
-#define PAGE ((size_t)4096)  /* mappings are rounded to this, or the kernel
-			      * rounds further: only the sum matters */
+#define MAPPED UINT32_MAX /* stands where the class would */
+#define PAGE                                                                   \
+	((size_t)4096) /* mappings are rounded to this, or the kernel          \
+			* rounds further: only the sum matters */
 
 struct block {
 	union {
@@ -101,7 +102,7 @@ static void chunk_spill(void)
 		if (class >= CLASSES)
 			class = CLASSES - 1;
 		while (class_size(class) > chunk_left)
-			class--;
+			class --;
 		b->class = class;
 		b->next = free_list[class];
 		free_list[class] = b;

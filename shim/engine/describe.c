@@ -37,8 +37,8 @@ void describe_short_name(struct text *t, const X509_NAME *name)
 		describe_name(t, name);
 		return;
 	}
-	n = ASN1_STRING_to_UTF8(&utf8,
-		X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	n = ASN1_STRING_to_UTF8(
+		&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
 	if (n < 0)
 		return;
 	text_add(t, "CN=");
@@ -93,8 +93,7 @@ void describe_alt_names(struct text *t, X509 *cert)
 		}
 		text_add(t, shown++ ? ", " : "");
 		if (n->type == GEN_DNS)
-			text_add_escaped(t,
-				ASN1_STRING_get0_data(n->d.dNSName),
+			text_add_escaped(t, ASN1_STRING_get0_data(n->d.dNSName),
 				(size_t)ASN1_STRING_length(n->d.dNSName));
 		else
 			describe_address(t, n->d.iPAddress);

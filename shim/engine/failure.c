@@ -11,8 +11,8 @@
 #include <string.h>
 #include "text.h"
 
-void failure_set(struct tls_failure *f, enum tls_failure_kind kind,
-	const char *fmt, ...)
+void failure_set(
+	struct tls_failure *f, enum tls_failure_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -114,7 +114,8 @@ void failure_set_ssl(struct tls_failure *f, bool open)
 		set_reason(f, e, open);
 	} else if (reason > SSL_AD_REASON_OFFSET &&
 		   reason < SSL_AD_REASON_OFFSET + 256) {
-		failure_set(f, TLS_FAIL_PROTOCOL, "the server sent the alert %s",
+		failure_set(f, TLS_FAIL_PROTOCOL,
+			"the server sent the alert %s",
 			failure_alert_name(
 				(unsigned)reason - SSL_AD_REASON_OFFSET));
 	} else if (!open && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
@@ -137,9 +138,9 @@ bool failure_set_not_tls(
 	char quote[5 * 32];
 	struct text t = text_in(quote, sizeof(quote));
 
-	if (!n || ((first[0] == SSL3_RT_HANDSHAKE ||
-			   first[0] == SSL3_RT_ALERT) &&
-			  (n < 2 || first[1] == SSL3_VERSION_MAJOR)))
+	if (!n ||
+		((first[0] == SSL3_RT_HANDSHAKE || first[0] == SSL3_RT_ALERT) &&
+			(n < 2 || first[1] == SSL3_VERSION_MAJOR)))
 		return false;
 	text_add_escaped(&t, first, n);
 	failure_set(f, TLS_FAIL_PROTOCOL,

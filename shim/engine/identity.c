@@ -38,9 +38,9 @@ static const char *store(char **at, const char *s)
 static void store_key(struct identity *id, const char *strings, char *at)
 {
 	const struct tls_identity *is = &id->is;
-	const unsigned char head[] = { is->sni != NULL,
+	const unsigned char head[] = {is->sni != NULL,
 		(unsigned char)is->n_names, (unsigned char)is->ip_len,
-		is->or_localhost };
+		is->or_localhost};
 
 	id->key = (const unsigned char *)strings;
 	memcpy(at, head, sizeof(head));
@@ -93,8 +93,8 @@ void identity_free(struct identity *id)
 	arena_free(id);
 }
 
-static int check_address(const unsigned char *ip, size_t len, X509 *cert,
-	struct text *missing)
+static int check_address(
+	const unsigned char *ip, size_t len, X509 *cert, struct text *missing)
 {
 	char buf[INET6_ADDRSTRLEN];
 
@@ -136,8 +136,7 @@ static int check_name(const char *name, X509 *cert, struct text *missing)
  *   the same, or_localhost     the address or the name localhost
  *   none, no address           refused, or localhost where that will do
  */
-int identity_check(
-	const struct identity *id, X509 *cert, struct text *missing)
+int identity_check(const struct identity *id, X509 *cert, struct text *missing)
 {
 	const struct tls_identity *is = &id->is;
 	int result = X509_V_OK;

@@ -29,7 +29,6 @@ void identity_free(struct identity *id);
  * X509_V_ERR_ code, with "the name db.example.com" or "the address 10.0.0.1"
  * added to missing.  An identity with nothing to check is never matched.
  */
-int identity_check(
-	const struct identity *id, X509 *cert, struct text *missing);
+int identity_check(const struct identity *id, X509 *cert, struct text *missing);
 
 #endif

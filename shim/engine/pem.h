@@ -10,7 +10,7 @@
 
 #define PEM_NOT_REGULAR (-1) /* not a regular file */
 #define PEM_TOO_BIG (-2)
-#define PEM_GARBAGE (-3)     /* a certificate that cannot be parsed */
+#define PEM_GARBAGE (-3) /* a certificate that cannot be parsed */
 
 /*
  * Adds every certificate of the file at path to the store (one that it has

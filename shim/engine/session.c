@@ -146,8 +146,8 @@ void session_free(struct tls_session *s)
 	/* Else OpenSSL holds an end without close_notify against the
 	 * session's ticket, and will not resume it. */
 	if (s->ssl)
-		SSL_set_shutdown(s->ssl,
-			SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+		SSL_set_shutdown(
+			s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(s->ssl);
 	wire_clear(&s->wire);
 	arena_free(s->waiting.buf);
@@ -182,9 +182,8 @@ static enum tls_result do_handshake(struct tls_session *s)
 	if (result == TLS_EOF)
 		return input_ended(s);
 	/* Fewer than the five bytes that OpenSSL waits for may tell. */
-	if (result == TLS_WANT_READ &&
-		failure_set_not_tls(
-			&s->failure, s->wire.first, s->wire.n_first))
+	if (result == TLS_WANT_READ && failure_set_not_tls(&s->failure,
+					       s->wire.first, s->wire.n_first))
 		return session_fail(s);
 	return result;
 }

@@ -12,7 +12,7 @@
 struct text text_in(char *buf, size_t size)
 {
 	buf[0] = '\0';
-	return (struct text){ buf, size, 0 };
+	return (struct text){buf, size, 0};
 }
 
 void text_add(struct text *t, const char *fmt, ...)

@@ -111,7 +111,7 @@ static bool put(struct tickets *t, const struct identity *id, SSL_SESSION *s)
 	e = slot_for(t, id, hash);
 	drop(e);
 	memcpy(key, id->key, id->key_len);
-	*e = (struct ticket){ s, ++t->clock, hash, key, id->key_len };
+	*e = (struct ticket){s, ++t->clock, hash, key, id->key_len};
 	return true;
 }
 

@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include "identity.h"
 
-#define TICKETS_MAX 1024   /* the least recently stored one makes room */
-#define TICKETS_PER_KEY 4  /* servers send two or so a handshake */
+#define TICKETS_MAX 1024  /* the least recently stored one makes room */
+#define TICKETS_PER_KEY 4 /* servers send two or so a handshake */
 
 struct ticket;
 

@@ -75,8 +75,8 @@ static struct tls_context *engine_context_new(
 	if (is_set_up)
 		ctx = context_new(settings, why);
 	else
-		failure_set(why, TLS_FAIL_SETUP,
-			"OpenSSL cannot be initialised");
+		failure_set(
+			why, TLS_FAIL_SETUP, "OpenSSL cannot be initialised");
 	errno = saved;
 	return ctx;
 }
@@ -117,8 +117,8 @@ static enum tls_result engine_handshake(struct tls_session *s)
 	return result;
 }
 
-static enum tls_result engine_readv(struct tls_session *s,
-	const struct iovec *iov, int n_iov, size_t *done)
+static enum tls_result engine_readv(
+	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
 	int saved = errno;
 	enum tls_result result = transfer_readv(s, iov, n_iov, done);
@@ -146,8 +146,8 @@ static enum tls_result engine_fill(
 	return result;
 }
 
-static enum tls_result engine_writev(struct tls_session *s,
-	const struct iovec *iov, int n_iov, size_t *done)
+static enum tls_result engine_writev(
+	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
 	int saved = errno;
 	enum tls_result result = transfer_writev(s, iov, n_iov, done);
@@ -199,23 +199,23 @@ static void engine_fork_child(void)
 	tickets_fork_child();
 }
 
-__attribute__((visibility("default"))) const struct tls_engine
-	tlsshim_engine = {
-		.abi = TLS_ENGINE_ABI,
-		.context_new = engine_context_new,
-		.context_preload = engine_context_preload,
-		.session_new = engine_session_new,
-		.session_free = engine_session_free,
-		.handshake = engine_handshake,
-		.readv = engine_readv,
-		.probe = engine_probe,
-		.fill = engine_fill,
-		.peekv = transfer_peekv,
-		.writev = engine_writev,
-		.flush = engine_flush,
-		.pending_out = engine_pending_out,
-		.shutdown = engine_shutdown,
-		.failure = engine_failure,
-		.info = engine_info,
-		.fork_child = engine_fork_child,
-	};
+__attribute__((visibility("default")))
+const struct tls_engine tlsshim_engine = {
+	.abi = TLS_ENGINE_ABI,
+	.context_new = engine_context_new,
+	.context_preload = engine_context_preload,
+	.session_new = engine_session_new,
+	.session_free = engine_session_free,
+	.handshake = engine_handshake,
+	.readv = engine_readv,
+	.probe = engine_probe,
+	.fill = engine_fill,
+	.peekv = transfer_peekv,
+	.writev = engine_writev,
+	.flush = engine_flush,
+	.pending_out = engine_pending_out,
+	.shutdown = engine_shutdown,
+	.failure = engine_failure,
+	.info = engine_info,
+	.fork_child = engine_fork_child,
+};

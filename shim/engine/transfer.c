@@ -119,15 +119,15 @@ static size_t take_waiting(struct tls_session *s, struct cursor *c)
 	w->off += n;
 	if (w->off == w->len) {
 		arena_free(w->buf);
-		*w = (struct waiting){ NULL, 0, 0, 0 };
+		*w = (struct waiting){NULL, 0, 0, 0};
 	}
 	return n;
 }
 
-enum tls_result transfer_readv(struct tls_session *s, const struct iovec *iov,
-	int n_iov, size_t *done)
+enum tls_result transfer_readv(
+	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
-	struct cursor c = { iov, n_iov, 0 };
+	struct cursor c = {iov, n_iov, 0};
 	enum tls_result result = TLS_OK;
 	size_t room, n;
 
@@ -160,8 +160,8 @@ enum tls_result transfer_probe(struct tls_session *s)
 	if (SSL_pending(s->ssl) > 0)
 		return TLS_OK;
 	ERR_clear_error();
-	result = SSL_peek_ex(s->ssl, &byte, 1, &n) ? TLS_OK :
-						     session_stopped(s, 0);
+	result = SSL_peek_ex(s->ssl, &byte, 1, &n) ? TLS_OK
+						   : session_stopped(s, 0);
 	settle(s);
 	return result;
 }
@@ -204,8 +204,7 @@ static enum tls_result fill_more(struct tls_session *s)
 	return result;
 }
 
-enum tls_result transfer_fill(
-	struct tls_session *s, size_t want, size_t *avail)
+enum tls_result transfer_fill(struct tls_session *s, size_t want, size_t *avail)
 {
 	struct waiting *w = &s->waiting;
 	enum tls_result result = TLS_OK;
@@ -219,14 +218,13 @@ enum tls_result transfer_fill(
 	if (*avail)
 		return TLS_OK;
 	arena_free(w->buf);
-	*w = (struct waiting){ NULL, 0, 0, 0 };
+	*w = (struct waiting){NULL, 0, 0, 0};
 	return result;
 }
 
-size_t transfer_peekv(
-	struct tls_session *s, const struct iovec *iov, int n_iov)
+size_t transfer_peekv(struct tls_session *s, const struct iovec *iov, int n_iov)
 {
-	struct cursor c = { iov, n_iov, 0 };
+	struct cursor c = {iov, n_iov, 0};
 
 	if (!waiting(s))
 		return 0;
@@ -322,10 +320,10 @@ static enum tls_result writable(struct tls_session *s)
 	return session_flush(s);
 }
 
-enum tls_result transfer_writev(struct tls_session *s, const struct iovec *iov,
-	int n_iov, size_t *done)
+enum tls_result transfer_writev(
+	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
-	struct cursor c = { iov, n_iov, 0 };
+	struct cursor c = {iov, n_iov, 0};
 	enum tls_result result = writable(s);
 	size_t n;
 

@@ -54,8 +54,8 @@ static bool is_hashed_name(const char *name)
 }
 
 /* Calls visit for each directory of a colon-separated list. */
-static void each_dir(const char *dirs,
-	void (*visit)(const char *dir, void *arg), void *arg)
+static void each_dir(
+	const char *dirs, void (*visit)(const char *dir, void *arg), void *arg)
 {
 	char dir[PATH_SIZE];
 
@@ -143,7 +143,7 @@ static int find_by_subject(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type,
 	const X509_NAME *name, X509_OBJECT *ret)
 {
 	const struct trust *t = X509_LOOKUP_get_method_data(lookup);
-	struct search s = { t->store, 0 };
+	struct search s = {t->store, 0};
 	X509_OBJECT *found;
 	int ok;
 
@@ -185,8 +185,7 @@ bool trust_setup(void)
 	       X509_LOOKUP_meth_set_get_by_subject(method, find_by_subject);
 }
 
-static bool add_file(
-	struct trust *t, const char *file, struct tls_failure *why)
+static bool add_file(struct trust *t, const char *file, struct tls_failure *why)
 {
 	unsigned n;
 	int result = pem_load(t->store, file, &n);
@@ -195,8 +194,7 @@ static bool add_file(
 		failure_set(why, TLS_FAIL_SETUP, "cannot read %s: %s", file,
 			pem_error_text(result));
 	else if (!n)
-		failure_set(
-			why, TLS_FAIL_SETUP, "no certificate in %s", file);
+		failure_set(why, TLS_FAIL_SETUP, "no certificate in %s", file);
 	return !result && n;
 }
 

@@ -26,8 +26,8 @@ static const char *reason_of(int error, int depth)
 		return "certificate of a CA that is not trusted";
 	case X509_V_ERR_INVALID_PURPOSE:
 		return depth ? "CA certificate is not for TLS servers "
-			       "(extended key usage)" :
-			       "certificate is not for TLS servers "
+			       "(extended key usage)"
+			     : "certificate is not for TLS servers "
 			       "(extended key usage)";
 	case X509_V_ERR_INVALID_CA:
 		return "issuer's certificate is not one of a CA";
@@ -47,8 +47,7 @@ static const char *reason_of(int error, int depth)
 	}
 }
 
-static void add_reason(
-	struct text *t, int error, int depth, const X509 *cert)
+static void add_reason(struct text *t, int error, int depth, const X509 *cert)
 {
 	const char *reason = reason_of(error, depth);
 
@@ -125,8 +124,7 @@ static int verify(X509_STORE_CTX *chain, void *arg)
 	(void)arg;
 	if (X509_verify_cert(chain) <= 0) {
 		if (X509_STORE_CTX_get_error(chain) == X509_V_OK)
-			X509_STORE_CTX_set_error(
-				chain, X509_V_ERR_UNSPECIFIED);
+			X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
 		refuse_chain(&s->failure, chain);
 		return 0;
 	}
