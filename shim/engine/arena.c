@@ -21,7 +21,9 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 #else
+#define __lsan_register_root_region(p, n) ((void)(p), (void)(n))
 #define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
@@ -123,6 +125,7 @@ static struct block *chunk_cut(uint32_t class)
 		if (!fresh)
 			return NULL;
 		chunk_spill();
+		__lsan_register_root_region(fresh, CHUNK);
 		chunk = fresh;
 		chunk_left = CHUNK;
 	}

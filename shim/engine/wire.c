@@ -16,7 +16,7 @@
  * peer (KeyUpdate, alerts): a peer that asks for them without end and reads
  * none of them must not eat our memory.
  */
-#define OUT_MAX ((size_t)256 << 10)
+#define OUT_MAX (((size_t)256 << 10) - ARENA_OVERHEAD)
 
 #define OUT_FIRST ((size_t)4096 - ARENA_OVERHEAD)
 
@@ -145,6 +145,8 @@ bool wire_reserve(struct wire *w, size_t n)
 		size = pending + n;
 	if (size < OUT_FIRST)
 		size = OUT_FIRST;
+	if (size > OUT_MAX)
+		size = OUT_MAX;
 	fresh = arena_realloc(w->out, size);
 	if (!fresh)
 		return false;
