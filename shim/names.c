@@ -6,9 +6,10 @@
  * is claimed by one compare-and-swap, filled in, published, and from then on
  * never changes but for its stamp.  A process that dies in between leaves a
  * claimed slot, which costs its place and nothing else.  Nothing is evicted:
- * where a probe window is full, the home slot is marked unsure for ever.
- * Children of the program share the mapping and may have gone wrong, so that
- * what is read is copied first and then checked like any input.
+ * where a probe window is full, the address (and the few that share its mark)
+ * is unsure for ever.  Children of the program share the mapping and may have
+ * gone wrong, so that what is read is copied first and then checked like any
+ * input.
  *
  * The private one maps the live ai_addr pointers to names, under a spin lock.
  */
@@ -26,8 +27,9 @@
 
 #define SLOTS 8192 /* 2.3 MiB of address space, populated as it fills */
 #define WINDOW 64
+#define UNSURE_BITS (1 << 16)
 #define IDENTITIES 512
-#define LOCK_TRIES 10000
+#define LOCK_TRIES 2000
 
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_PUBLISHED };
 
@@ -40,7 +42,7 @@ struct slot {
 
 struct table {
 	_Atomic uint32_t clock;
-	_Atomic uint8_t unsure[SLOTS]; /* by home slot; never cleared */
+	_Atomic uint8_t unsure[UNSURE_BITS / 8]; /* by hash; never cleared */
 	struct slot slots[SLOTS];
 };
 
@@ -178,16 +180,25 @@ static bool address_equal(
 
 /* The shared table. */
 
-static unsigned home_of(const struct names_address *address)
+/* The finalizer of splitmix64: neighbouring addresses are the rule. */
+static uint64_t mix(uint64_t n)
 {
-	uint64_t words[2], hash = seed;
+	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9u;
+	n = (n ^ n >> 27) * 0x94d049bb133111ebu;
+	return n ^ n >> 31;
+}
+
+static uint32_t hash_of(const struct names_address *address)
+{
+	uint64_t words[2];
 
 	memcpy(words, address->ip, sizeof(words));
-	for (int i = 0; i < 2; i++) {
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	return (unsigned)(hash >> 32) % SLOTS;
+	return (uint32_t)mix(mix(seed ^ words[0]) ^ words[1]);
+}
+
+static struct slot *slot_at(uint32_t hash, unsigned probe)
+{
+	return &table->slots[(hash + probe) % SLOTS];
 }
 
 static uint32_t next_stamp(void)
@@ -224,21 +235,35 @@ static bool slot_learn(struct slot *slot, const struct names_address *address,
 	return true;
 }
 
+static unsigned unsure_bit(uint32_t hash)
+{
+	return (hash >> 16) % UNSURE_BITS;
+}
+
+static bool table_is_unsure(uint32_t hash)
+{
+	unsigned bit = unsure_bit(hash);
+
+	return atomic_load(&table->unsure[bit / 8]) & 1u << bit % 8;
+}
+
 static void table_mark_unsure(const struct names_address *address)
 {
+	unsigned bit = unsure_bit(hash_of(address));
+
 	if (table)
-		atomic_store(&table->unsure[home_of(address)], 1);
+		atomic_fetch_or(
+			&table->unsure[bit / 8], (uint8_t)(1u << bit % 8));
 }
 
 static void table_learn(const struct names_address *address, const char *name)
 {
-	unsigned home = home_of(address);
+	uint32_t hash = hash_of(address);
 
 	if (!table)
 		return;
 	for (unsigned i = 0; i < WINDOW; i++)
-		if (slot_learn(
-			    &table->slots[(home + i) % SLOTS], address, name))
+		if (slot_learn(slot_at(hash, i), address, name))
 			return;
 	table_mark_unsure(address);
 }
@@ -288,12 +313,12 @@ static bool table_find(
 	const struct names_address *address, struct names_found *found)
 {
 	uint32_t stamps[NAMES_FOUND_MAX], state;
-	unsigned home = home_of(address);
+	uint32_t hash = hash_of(address);
 
-	if (!table || atomic_load(&table->unsure[home]))
+	if (!table || table_is_unsure(hash))
 		return false;
 	for (unsigned i = 0; i < WINDOW; i++) {
-		struct slot *slot = &table->slots[(home + i) % SLOTS];
+		struct slot *slot = slot_at(hash, i);
 
 		state = atomic_load_explicit(
 			&slot->state, memory_order_acquire);
@@ -314,12 +339,14 @@ static bool table_find(
 
 /*
  * Signals are blocked while the lock is held, so that no handler waits for
- * the thread it runs in.  That leaves waits of microseconds, unless we are a
- * child whose parent's other thread held the lock when a fork that no hook
- * saw copied it: hence the bound.
+ * the thread it runs in.  That leaves waits of microseconds, or as long as
+ * the scheduler lets the holder wait, unless we are a child whose parent's
+ * other thread held the lock when a fork that no hook saw copied it: hence
+ * the bound, of about a second.
  */
 static bool identity_lock(sigset_t *before)
 {
+	const struct timespec moment = {.tv_nsec = 1000000};
 	sigset_t all;
 
 	sigfillset(&all);
@@ -327,7 +354,10 @@ static bool identity_lock(sigset_t *before)
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (!atomic_exchange(&identity_locked, true))
 			return true;
-		sched_yield();
+		if (i < LOCK_TRIES / 2)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
 	}
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 	return false;
