@@ -64,7 +64,8 @@ static void text_string(struct text *t, const char *s, int max)
 {
 	if (!s)
 		s = "(null)";
-	for (; *s && max != 0; s++, max--)
+	/* A string with a precision needs no NUL. */
+	for (; max != 0 && *s; s++, max--)
 		text_char(t, *s);
 }
 
