@@ -12,6 +12,7 @@
 #include "describe.h"
 #include "failure.h"
 #include "text.h"
+#include "trace.h"
 
 enum tls_result session_fail(struct tls_session *s)
 {
@@ -108,6 +109,7 @@ static bool set_up(struct tls_session *s)
 	SSL_set_bio(s->ssl, bio, bio);
 	SSL_set_app_data(s->ssl, s);
 	SSL_set_connect_state(s->ssl);
+	trace_install(s);
 	if (!set_sni(s->ssl, s->id->is.sni))
 		return false;
 	ticket = tickets_take(&s->ctx->tickets, s->id);

@@ -10,6 +10,7 @@
 #include "describe.h"
 #include "failure.h"
 #include "session.h"
+#include "trace.h"
 
 /* What a refusal says, where X509_verify_cert_error_string() does not speak
  * to a user of the program. */
@@ -122,6 +123,7 @@ static int verify(X509_STORE_CTX *chain, void *arg)
 	struct tls_session *s = SSL_get_app_data(ssl);
 
 	(void)arg;
+	trace_chain(s, X509_STORE_CTX_get0_untrusted(chain));
 	if (X509_verify_cert(chain) <= 0) {
 		if (X509_STORE_CTX_get_error(chain) == X509_V_OK)
 			X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
@@ -131,6 +133,7 @@ static int verify(X509_STORE_CTX *chain, void *arg)
 	if (!check_identity(s, chain))
 		return 0;
 	s->verified = true;
+	trace_step(s, "certificate accepted: chain and identity are right");
 	return 1;
 }
 
