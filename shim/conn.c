@@ -15,11 +15,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include "config.h"
+#include "epollset.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "log.h"
 #include "names.h"
 #include "real.h"
+#include "watch.h"
 
 #define NS_PER_S 1000000000LL
 #define CONNS_PER_SLAB 32
@@ -174,6 +176,8 @@ void conn_unlock(struct conn *c)
 {
 	int state = c->cancel_state;
 
+	if (c->watches)
+		watch_note(c);
 	pthread_mutex_unlock(&c->lock);
 	pthread_setcancelstate(state, NULL);
 }
@@ -186,7 +190,12 @@ void conn_number_get(struct conn *c)
 
 void conn_number_put(struct conn *c)
 {
-	atomic_fetch_sub(&c->numbers, 1);
+	/* A closed file leaves the epoll sets it is in: epoll(7). */
+	if (atomic_fetch_sub(&c->numbers, 1) == 1 && c->watches &&
+		conn_lock(c) == 0) {
+		watch_remove_all(c);
+		conn_unlock(c);
+	}
 	conn_put(c);
 }
 
@@ -341,7 +350,7 @@ static bool finish_one(int fd, uintptr_t cell, void *arg)
 	struct conn *c;
 
 	(void)arg;
-	if (cell <= FDTAB_MARKED || (cell & FDTAB_HIDDEN))
+	if (cell <= FDTAB_MARKED || (cell & (FDTAB_HIDDEN | FDTAB_EPOLL)))
 		return true;
 	c = fdtab_get(fd);
 	if (c && conn_lock(c) == 0) {
@@ -381,6 +390,7 @@ void conn_disown_all(void)
 	atomic_flag_clear(&pool_busy);
 	atomic_store(&conn_count, 0);
 	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
+	epollset_fork_child();
 	names_fork_child();
 	if (tls_loaded())
 		tls_loaded()->fork_child();
@@ -424,6 +434,10 @@ static bool forget_one(int fd, uintptr_t cell, void *arg)
 
 void conn_forget_numbers(struct conn *c)
 {
+	if (c->watches && conn_lock(c) == 0) {
+		epollset_give_back(c);
+		conn_unlock(c);
+	}
 	fdtab_each(0, FDTAB_MAX - 1, forget_one, c);
 }
 
@@ -482,6 +496,7 @@ int conn_take_error(struct conn *c)
 void conn_fail(struct conn *c, int error, const char *why)
 {
 	c->state = CONN_FAILED;
+	c->changed = true;
 	c->error = error;
 	c->read_end = true;
 	c->write_end = true;
@@ -574,6 +589,7 @@ static void advance_handshake(struct conn *c)
 	switch (c->tls->handshake(c->session)) {
 	case TLS_OK:
 		c->state = CONN_OPEN;
+		c->changed = true;
 		/* The server's first words may have come with its last. */
 		c->maybe_readable = true;
 		log_opened(c);

@@ -27,6 +27,8 @@
 #include "ready.h"
 #include "tls.h"
 
+struct watch; /* watch.h */
+
 enum conn_state {
 	CONN_CONNECTING,
 	CONN_HANDSHAKING,
@@ -68,6 +70,10 @@ struct conn {
 	union policy_addr dialled; /* as the program gave it */
 	union policy_addr target;  /* with the TLS port */
 	socklen_t addr_len;
+	struct watch *watches; /* its places in epoll sets */
+	struct watch *telling; /* the one that epoll_wait() is telling */
+	bool changed; /* the state changed since the watches were told */
+	bool pulled;  /* ciphertext came in since then */
 	const struct tls_engine *tls;
 	struct tls_session *session;
 	const char *name_source;
@@ -183,7 +189,8 @@ bool conn_move_real(int fd);
  * connections of this process.  Bounded. */
 void conn_finish_all(void);
 
-/* Forgets all numbers of it: the program's sockets are fresh again. */
+/* Forgets all numbers of it: the program's sockets are fresh again, and stand
+ * in the epoll sets where it stood. */
 void conn_forget_numbers(struct conn *c);
 
 /* Takes and returns all locks around fork(), so that the child's copy of the

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "config.h"
+#include "epollset.h"
 #include "fdtab.h"
 #include "log.h"
 #include "names.h"
@@ -42,6 +43,8 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 	if (kept)
 		return -kept;
 	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
+	if (got >= 0)
+		c->pulled = true;
 	return got < 0 ? -errno : got;
 }
 
@@ -194,6 +197,15 @@ static bool note_sibling(int fd, uintptr_t cell, void *arg)
 	return all->n < SIBLINGS_MAX;
 }
 
+static void name_it(struct conn *c, int fd)
+{
+	fdtab_set(fd, c);
+	if (conn_lock(c) != 0)
+		return;
+	epollset_adopt(c, fd);
+	conn_unlock(c);
+}
+
 /* All numbers of the program's socket name the connection from now on. */
 static void set_numbers(struct conn *c, int fd)
 {
@@ -201,10 +213,10 @@ static void set_numbers(struct conn *c, int fd)
 
 	if (fdtab_is_marked(fd) && fstat(fd, &all.file) == 0)
 		fdtab_each(0, FDTAB_MAX - 1, note_sibling, &all);
-	fdtab_set(fd, c);
+	name_it(c, fd);
 	for (int i = 0; i < all.n; i++)
 		if (all.fds[i] != fd)
-			fdtab_set(all.fds[i], c);
+			name_it(c, all.fds[i]);
 }
 
 /* ---- the steps of opening ---- */

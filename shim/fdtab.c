@@ -30,7 +30,7 @@ static struct conn *conn_in(uintptr_t value)
 
 static bool is_number(uintptr_t value)
 {
-	return value > FDTAB_MARKED && !(value & FDTAB_HIDDEN);
+	return value > FDTAB_MARKED && !(value & (FDTAB_HIDDEN | FDTAB_EPOLL));
 }
 
 bool fdtab_reserve(int fd)
@@ -59,7 +59,7 @@ struct conn *fdtab_get_slow(int fd)
 		uintptr_t value = fdtab_peek(fd);
 		struct conn *c;
 
-		if (value <= FDTAB_MARKED)
+		if (value <= FDTAB_MARKED || (value & FDTAB_EPOLL))
 			return NULL;
 		if (value & FDTAB_HIDDEN)
 			return &conn_hidden;
@@ -123,6 +123,11 @@ void fdtab_unhide(int fd)
 bool fdtab_is_hidden(int fd)
 {
 	return (fdtab_peek(fd) & FDTAB_HIDDEN) != 0;
+}
+
+void fdtab_set_epoll(int fd, struct watch_set *set)
+{
+	atomic_store(cell_of(fd), set ? (uintptr_t)set | FDTAB_EPOLL : 0);
 }
 
 void fdtab_mark(int fd)

@@ -7,6 +7,7 @@
  *   - a program's number of a connection (one connection may have several);
  *   - hidden: a descriptor of the shim's own, which does not exist as far as
  *     the program is concerned (EBADF, skipped by close loops);
+ *   - an epoll set that has connections in it;
  *   - marked: a socket that was dup'ed before it was connected.
  * Connections are counted twice: references (users of the struct) and numbers
  * (program's numbers that name it).  Both are conn.c's affair; this file
@@ -21,17 +22,20 @@
 #include <stdint.h>
 
 struct conn;
+struct watch_set;
 
 /* Descriptors that the table can hold: RLIMIT_NOFILE's default ceiling. */
 #define FDTAB_CHUNK_BITS 10
 #define FDTAB_CHUNKS 1024
 #define FDTAB_MAX (FDTAB_CHUNKS << FDTAB_CHUNK_BITS)
 
-/* A cell's value: 0, FDTAB_MARKED, or a pointer with FDTAB_HIDDEN or'ed in. */
+/* A cell's value: 0, FDTAB_MARKED, or a pointer: to a connection as it is or
+ * with FDTAB_HIDDEN or'ed in, to an epoll set with FDTAB_EPOLL. */
 typedef _Atomic(uintptr_t) fdtab_cell;
 extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 #define FDTAB_MARKED ((uintptr_t)1)
 #define FDTAB_HIDDEN ((uintptr_t)2)
+#define FDTAB_EPOLL ((uintptr_t)4)
 
 /* A snapshot of the cell: no reference is taken. */
 static inline uintptr_t fdtab_peek(int fd)
@@ -81,6 +85,21 @@ struct conn *fdtab_take(int fd);
 bool fdtab_hide(int fd, struct conn *c);
 void fdtab_unhide(int fd);
 bool fdtab_is_hidden(int fd);
+
+/* The epoll set behind a number, or NULL; no reference is taken (sets are
+ * never unmapped). */
+static inline struct watch_set *fdtab_epoll(int fd)
+{
+	uintptr_t value = fdtab_peek(fd);
+
+	return value & FDTAB_EPOLL ?
+		       (struct watch_set *)(value & ~FDTAB_EPOLL) :
+		       NULL;
+}
+
+/* The number names this epoll set (room was reserved); NULL: none any more.
+ * What it named before is lost: take it first. */
+void fdtab_set_epoll(int fd, struct watch_set *set);
 
 /* Notes that fd is a duplicate, or was duplicated, before any connect(). */
 void fdtab_mark(int fd);

@@ -75,6 +75,19 @@ static long readiness(long n, long a, long b, long c, long d, long e, long f)
 	case SYS_pselect6:
 		return pselect((int)a, P(b), P(c), P(d), P(e),
 			masked ? *masked : NULL);
+	case SYS_epoll_ctl:
+		return epoll_ctl((int)a, (int)b, (int)c, P(d));
+	case SYS_epoll_wait:
+		return epoll_wait((int)a, P(b), (int)c, (int)d);
+	case SYS_epoll_pwait:
+		return epoll_pwait((int)a, P(b), (int)c, (int)d, P(e));
+	case SYS_epoll_pwait2:
+		return epoll_pwait2((int)a, P(b), (int)c, P(d), P(e));
+	case SYS_io_uring_setup:
+		/* Its operations go round every hook: as if the kernel had
+		 * none, which programs know how to live with. */
+		errno = ENOSYS;
+		return -1;
 	}
 	return new_name(n, a, b, c, d, e, f);
 }
@@ -131,6 +144,11 @@ static bool is_listed(long n)
 	case SYS_ppoll:
 	case SYS_select:
 	case SYS_pselect6:
+	case SYS_epoll_ctl:
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_io_uring_setup:
 	case SYS_dup:
 	case SYS_dup2:
 	case SYS_dup3:

@@ -100,8 +100,7 @@ static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
 	}
 	switch (r) {
 	case TLS_OK:
-		/* Whether more waits, the next probe will tell. */
-		c->maybe_readable = true;
+		c->maybe_readable = c->tls->pending_in(c->session);
 		return (ssize_t)done;
 	case TLS_EOF:
 		c->read_end = true;

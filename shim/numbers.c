@@ -9,6 +9,7 @@
 #include <limits.h>
 #include "config.h"
 #include "conn.h"
+#include "epollset.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "real.h"
@@ -40,6 +41,7 @@ int numbers_close(int fd)
 		return fail(EBADF);
 	if (keeper_is_borrowed())
 		return real(close)(fd);
+	epollset_closed(fd);
 	c = fdtab_take(fd);
 	r = real(close)(fd);
 	let_go(c);
@@ -74,6 +76,7 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 	} else if (cell > FDTAB_MARKED &&
 		   !(range->flags & (int)CLOSE_RANGE_CLOEXEC) &&
 		   !keeper_is_borrowed()) {
+		epollset_closed(fd);
 		let_go(fdtab_take(fd));
 	}
 	return true;
@@ -97,6 +100,7 @@ int numbers_fresh(int fd)
 	if (fd < 0 || fdtab_peek(fd) <= FDTAB_MARKED || fdtab_is_hidden(fd) ||
 		keeper_is_borrowed())
 		return fd;
+	epollset_closed(fd);
 	let_go(fdtab_take(fd));
 	return fd;
 }
@@ -110,6 +114,8 @@ int numbers_copied(int from, int to)
 	c = fdtab_get(from);
 	if (!c || c == &conn_hidden) {
 		numbers_fresh(to);
+		if (fdtab_epoll(from) && !keeper_is_borrowed())
+			epollset_copied(from, to);
 		/* It may be a socket that is connected later. */
 		if (config_active()) {
 			fdtab_mark(from);

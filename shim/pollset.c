@@ -14,6 +14,7 @@
 #include "fdtab.h"
 #include "real.h"
 #include "wait.h"
+#include "watch.h"
 
 #define ENTRIES_ON_STACK 32
 
@@ -149,6 +150,8 @@ static int look(struct set *set, bool asked)
 		struct pollfd *p = &set->fds[i];
 		struct conn *c = fdtab_get(p->fd);
 
+		if (!asked && fdtab_epoll(p->fd))
+			watch_set_polled(fdtab_epoll(p->fd));
 		if (c) {
 			look_at_conn(set, i, c, asked);
 			conn_put(c);

@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 2u
+#define TLS_ENGINE_ABI 3u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
@@ -153,6 +153,11 @@ struct tls_engine {
 	 * least one byte; TLS_EOF and TLS_FAILED: that is what readv() will
 	 * say; TLS_WANT_READ: nothing. */
 	enum tls_result (*probe)(struct tls_session *s);
+
+	/* May a read succeed without the transport?  Bytes that are decrypted
+	 * or buffered, an end or a failure that is known.  Half a record
+	 * counts as well: probe() tells for sure. */
+	bool (*pending_in)(const struct tls_session *s);
 
 	/*
 	 * Decrypts all that can be had without blocking (at most 1 MiB is

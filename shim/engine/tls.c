@@ -209,6 +209,7 @@ const struct tls_engine tlsshim_engine = {
 	.handshake = engine_handshake,
 	.readv = engine_readv,
 	.probe = engine_probe,
+	.pending_in = transfer_pending_in,
 	.fill = engine_fill,
 	.peekv = transfer_peekv,
 	.writev = engine_writev,

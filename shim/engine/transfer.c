@@ -166,6 +166,12 @@ enum tls_result transfer_probe(struct tls_session *s)
 	return result;
 }
 
+bool transfer_pending_in(const struct tls_session *s)
+{
+	return waiting(s) || s->ended != TLS_OK || wire_has_input(&s->wire) ||
+	       SSL_has_pending(s->ssl);
+}
+
 /* Room behind what is waiting; false: out of memory. */
 static bool make_room(struct waiting *w)
 {

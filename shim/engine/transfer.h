@@ -11,6 +11,7 @@
 enum tls_result transfer_readv(struct tls_session *s, const struct iovec *iov,
 	int n_iov, size_t *done);
 enum tls_result transfer_probe(struct tls_session *s);
+bool transfer_pending_in(const struct tls_session *s);
 enum tls_result transfer_fill(
 	struct tls_session *s, size_t want, size_t *avail);
 size_t transfer_peekv(

@@ -191,6 +191,11 @@ enum tls_result wire_flush(struct wire *w)
 	return TLS_OK;
 }
 
+bool wire_has_input(const struct wire *w)
+{
+	return w->in_off < w->in_len || w->in_eof || w->in_errno;
+}
+
 void wire_relax(struct wire *w)
 {
 	if (!w->in || w->in_off < w->in_len)

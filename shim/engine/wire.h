@@ -57,6 +57,9 @@ size_t wire_pending(const struct wire *w);
  * TLS_WANT_WRITE: not; TLS_FAILED: out_errno says why. */
 enum tls_result wire_flush(struct wire *w);
 
+/* Has it anything for a reader without asking the transport? */
+bool wire_has_input(const struct wire *w);
+
 /* Gives an empty read-ahead buffer back: an idle connection holds none. */
 void wire_relax(struct wire *w);
 

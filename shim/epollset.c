@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event loops.  Knows sets, waiting and repetition; what a single
+ * registration asks and tells is watch.c's.
+ */
+#include "epollset.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include "conn.h"
+#include "fdtab.h"
+#include "real.h"
+#include "wait.h"
+#include "watch.h"
+
+/* Sockets that were registered before they were connected. */
+#define EARLY_MAX 1024
+
+struct early {
+	struct watch_set *set; /* NULL: free */
+	int fd;
+	struct epoll_event event;
+};
+
+static struct early early[EARLY_MAX];
+static atomic_int early_used; /* no entry at or beyond this index */
+static atomic_flag early_busy = ATOMIC_FLAG_INIT;
+static atomic_bool used;
+static atomic_ulong calls; /* numbers the calls of epollset_wait() */
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+void epollset_fork_child(void)
+{
+	atomic_flag_clear(&early_busy);
+	atomic_store(&early_used, 0);
+	watch_fork_child();
+}
+
+bool epollset_is_used(void)
+{
+	return atomic_load_explicit(&used, memory_order_acquire);
+}
+
+/* ---- what was registered before connect() ---- */
+
+static void early_lock(void)
+{
+	while (atomic_flag_test_and_set(&early_busy))
+		sched_yield();
+}
+
+static void early_unlock(void)
+{
+	atomic_flag_clear(&early_busy);
+}
+
+static struct early *find_early(const struct watch_set *set, int fd)
+{
+	for (int i = 0; i < atomic_load(&early_used); i++)
+		if (early[i].set && early[i].fd == fd &&
+			(!set || early[i].set == set))
+			return &early[i];
+	return NULL;
+}
+
+static struct early *free_early(void)
+{
+	for (int i = 0; i < EARLY_MAX; i++)
+		if (!early[i].set) {
+			if (i >= atomic_load(&early_used))
+				atomic_store(&early_used, i + 1);
+			return &early[i];
+		}
+	return NULL;
+}
+
+/* A stream socket that nobody has connected: connect() may make it ours. */
+static bool may_connect(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+static void remember(struct watch_set *set, int fd,
+	const struct epoll_event *event)
+{
+	struct early *e;
+
+	early_lock();
+	e = find_early(set, fd);
+	if (!e)
+		e = free_early();
+	if (e)
+		*e = (struct early){ set, fd, *event };
+	early_unlock();
+}
+
+static void forget(const struct watch_set *set, int fd)
+{
+	struct early *e;
+
+	if (!atomic_load(&early_used))
+		return;
+	early_lock();
+	e = find_early(set, fd);
+	if (e)
+		e->set = NULL;
+	early_unlock();
+}
+
+static void forget_all(const struct watch_set *set)
+{
+	early_lock();
+	for (int i = 0; i < atomic_load(&early_used); i++)
+		if (early[i].set == set)
+			early[i].set = NULL;
+	early_unlock();
+}
+
+/* ---- sets by number ---- */
+
+static struct watch_set *set_of(int epfd)
+{
+	struct watch_set *set = fdtab_epoll(epfd);
+
+	if (set || !fdtab_reserve(epfd))
+		return set;
+	set = watch_set_new(epfd);
+	if (!set)
+		return NULL;
+	fdtab_set_epoll(epfd, set);
+	atomic_store(&used, true);
+	return set;
+}
+
+struct search {
+	const struct watch_set *set;
+	int epfd;
+};
+
+static bool is_other_number(int fd, uintptr_t cell, void *arg)
+{
+	struct search *search = arg;
+
+	if (cell != ((uintptr_t)search->set | FDTAB_EPOLL))
+		return true;
+	search->epfd = fd;
+	return false;
+}
+
+void epollset_closed(int epfd)
+{
+	struct watch_set *set = fdtab_epoll(epfd);
+	struct search search = { set, -1 };
+
+	if (!set)
+		return;
+	fdtab_set_epoll(epfd, NULL);
+	/* Another number of it, or none: then the kernel's set is gone, and
+	 * the struct stays until the last watch in it has ended. */
+	fdtab_each(0, FDTAB_MAX - 1, is_other_number, &search);
+	set->epfd = search.epfd;
+	if (search.epfd < 0)
+		forget_all(set);
+	watch_set_put(set);
+}
+
+void epollset_copied(int from, int to)
+{
+	struct watch_set *set = fdtab_epoll(from);
+
+	epollset_closed(to);
+	if (!set || !fdtab_reserve(to))
+		return;
+	atomic_fetch_add(&set->refs, 1);
+	fdtab_set_epoll(to, set);
+}
+
+void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
+{
+	struct watch_set *set;
+
+	if (op == EPOLL_CTL_ADD && fdtab_epoll(fd))
+		watch_set_polled(fdtab_epoll(fd));
+	if (op == EPOLL_CTL_DEL)
+		forget(fdtab_epoll(epfd), fd);
+	else if (may_connect(fd) && (set = set_of(epfd)))
+		remember(set, fd, event);
+}
+
+static bool take_early(int fd, struct early *taken)
+{
+	struct early *e;
+
+	early_lock();
+	e = find_early(NULL, fd);
+	if (e) {
+		*taken = *e;
+		e->set = NULL;
+	}
+	early_unlock();
+	return e != NULL;
+}
+
+void epollset_adopt(struct conn *c, int fd)
+{
+	struct early e;
+
+	while (atomic_load(&early_used) && take_early(fd, &e))
+		/* Not there any more: the number was closed meanwhile. */
+		if (real(epoll_ctl)(e.set->epfd, EPOLL_CTL_DEL, fd, NULL) == 0)
+			watch_add(c, e.set, fd, &e.event);
+}
+
+void epollset_give_back(struct conn *c)
+{
+	while (c->watches) {
+		struct watch_set *set = c->watches->set;
+		struct epoll_event event = { .events = c->watches->asked,
+			.data = c->watches->data };
+		int fd = c->watches->fd;
+
+		watch_remove(c->watches);
+		real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, fd, &event);
+		remember(set, fd, &event);
+	}
+}
+
+/* ---- epoll_ctl ---- */
+
+static int change(struct conn *c, struct watch_set *set, int op, int fd,
+	const struct epoll_event *event)
+{
+	struct watch *w = watch_find(c, set, fd);
+
+	switch (op) {
+	case EPOLL_CTL_ADD:
+		if (w)
+			return EEXIST;
+		conn_advance(c);
+		return watch_add(c, set, fd, event);
+	case EPOLL_CTL_MOD:
+		if (!w)
+			return ENOENT;
+		conn_advance(c);
+		return watch_modify(w, event);
+	case EPOLL_CTL_DEL:
+		if (!w)
+			return ENOENT;
+		watch_remove(w);
+		return 0;
+	}
+	return EINVAL;
+}
+
+/* Is it an epoll set at all?  Deleting what is not there says so. */
+static int check_set(int epfd, int fd)
+{
+	if (fdtab_epoll(epfd) ||
+		real(epoll_ctl)(epfd, EPOLL_CTL_DEL, fd, NULL) == 0 ||
+		errno == ENOENT)
+		return 0;
+	return errno;
+}
+
+int epollset_control(struct conn *c, int epfd, int op, int fd,
+	struct epoll_event *event)
+{
+	struct watch_set *set = NULL;
+	int err = conn_lock(c);
+
+	if (err)
+		return fail(err);
+	if (op != EPOLL_CTL_DEL && !event)
+		err = EFAULT;
+	if (!err)
+		err = check_set(epfd, fd);
+	if (!err && !(set = set_of(epfd)))
+		err = ENOMEM;
+	if (!err)
+		err = change(c, set, op, fd, event);
+	conn_unlock(c);
+	return err ? fail(err) : 0;
+}
+
+/* ---- epoll_wait ---- */
+
+/* One round of a wait: where it writes, and what it has. */
+struct round {
+	struct epoll_event *events;
+	int n;
+	uint64_t call; /* this wait's number; 0: watches are not numbered */
+};
+
+/* Tells one watch's news, in the place that this round has for it already
+ * (the kernel and the hot list may both have something). */
+static void tell(struct round *round, struct watch *w, uint16_t generation,
+	struct conn *c, uint32_t kernel, bool from_kernel)
+{
+	uint32_t told = 0;
+
+	if (conn_lock(c) == 0) {
+		if (!atomic_load(&c->waiters) || conn_before_pull(c) == 0) {
+			if (watch_is(w, generation, c))
+				told = watch_tell(w, kernel, from_kernel);
+			if (told && round->call && w->call == round->call) {
+				round->events[w->slot].events |= told;
+			} else if (told) {
+				w->call = round->call;
+				w->slot = round->n;
+				round->events[round->n].events = told;
+				round->events[round->n++].data = w->data;
+			}
+			conn_unlock(c);
+		}
+	}
+	conn_put(c);
+}
+
+/* n events of the kernel's lie at `from`; what is told goes to the round,
+ * which never overtakes them. */
+static void translate(struct round *round, const struct epoll_event *from,
+	int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct epoll_event event = from[i];
+		uint16_t generation;
+		struct watch *w;
+		struct conn *c;
+
+		switch (watch_decode(event.data.u64, &w, &generation, &c)) {
+		case WATCH_NOT_OURS:
+			round->events[round->n++] = event;
+			break;
+		case WATCH_OURS:
+			tell(round, w, generation, c, event.events, true);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+int epollset_translate(struct epoll_event *events, int n)
+{
+	struct round round = { events, 0, 0 };
+
+	translate(&round, events, n);
+	return round.n;
+}
+
+/* Those that have something that the kernel does not know of.  Each is looked
+ * at once; who still has something is hot again, behind the others. */
+static void tell_hot(struct round *round, struct watch_set *set, int max)
+{
+	unsigned hot = atomic_load(&set->n_hot);
+
+	while (hot-- && round->n < max) {
+		uint16_t generation;
+		struct watch *w;
+		struct conn *c = watch_set_pop(set, &w, &generation);
+
+		if (!c)
+			return;
+		tell(round, w, generation, c, 0, false);
+	}
+}
+
+static void end_handshakes(struct watch_set *set)
+{
+	struct conn *c;
+
+	while ((c = watch_set_overdue(set, conn_now()))) {
+		if (conn_lock(c) == 0) {
+			conn_advance(c);
+			conn_unlock(c);
+		}
+		conn_put(c);
+	}
+}
+
+static int timeout_ms(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline == WAIT_FOREVER)
+		return -1;
+	left = deadline - conn_now();
+	if (left <= 0)
+		return 0;
+	left = (left + 999999) / 1000000;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+struct sleeper {
+	struct watch_set *set;
+};
+
+static void wake(struct sleeper *sleeper)
+{
+	if (sleeper->set)
+		watch_set_wake(sleeper->set);
+}
+
+static int ask_kernel(struct watch_set *set, int epfd,
+	struct epoll_event *events, int max, int64_t deadline,
+	const sigset_t *mask)
+{
+	int64_t shaking = watch_set_deadline(set);
+	int ms = timeout_ms(shaking < deadline ? shaking : deadline);
+	__attribute__((cleanup(wake))) struct sleeper sleeper = {
+		ms ? set : NULL
+	};
+
+	if (ms)
+		watch_set_sleep(set);
+	return real(epoll_pwait)(epfd, events, max, ms, mask);
+}
+
+/* How many places the hot ones may take: the kernel's must not starve. */
+static int share_of_hot(struct watch_set *set, int max)
+{
+	if (!atomic_load(&set->n_hot))
+		return 0;
+	return max > 1 ? max - max / 4 :
+			 (int)(atomic_fetch_add(&calls, 1) & 1);
+}
+
+int epollset_wait(int epfd, struct epoll_event *events, int max,
+	int64_t deadline, const sigset_t *mask)
+{
+	struct watch_set *set = fdtab_epoll(epfd);
+
+	for (;;) {
+		struct round round = { events, 0,
+			atomic_fetch_add(&calls, 1) + 1 };
+		int r;
+
+		tell_hot(&round, set, share_of_hot(set, max));
+		if (round.n == max)
+			return max;
+		r = ask_kernel(set, epfd, events + round.n, max - round.n,
+			round.n ? 0 : deadline, mask);
+		if (r < 0)
+			return round.n ? round.n : -1;
+		translate(&round, events + round.n, r);
+		end_handshakes(set);
+		if (round.n || (deadline != WAIT_FOREVER && r == 0 &&
+				       conn_now() >= deadline))
+			return round.n;
+	}
+}

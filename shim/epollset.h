@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll on connections: what epoll_ctl(2) and epoll_wait(2) mean for sets
+ * that have connections in them, and for sockets that are registered before
+ * they are connected.
+ */
+#ifndef TLSSHIM_EPOLLSET_H
+#define TLSSHIM_EPOLLSET_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct conn;
+struct watch_set;
+
+/* epoll_ctl(2) for a number that names a connection. */
+int epollset_control(struct conn *c, int epfd, int op, int fd,
+	struct epoll_event *event);
+
+/* epoll_ctl(2) did this for a number that is none: remembers a socket that
+ * may be connected later, and a set that is nested in another. */
+void epollset_note(int epfd, int op, int fd, const struct epoll_event *event);
+
+/* The numbers of a socket name a connection from now on: what was registered
+ * of them becomes the connection's.  Under its lock, or not shared yet. */
+void epollset_adopt(struct conn *c, int fd);
+
+/* The connection's registrations become the program's sockets' again. */
+void epollset_give_back(struct conn *c);
+
+/* Are there registrations at all in this process? */
+bool epollset_is_used(void);
+
+/*
+ * Which of epoll_wait()'s kin the caller of epollset_wait() stands for: waits
+ * on the kernel's set, at most until the deadline.  Returns as epoll_wait().
+ */
+int epollset_wait(int epfd, struct epoll_event *events, int max,
+	int64_t deadline, const sigset_t *mask);
+
+/* Events came from the kernel without our knowing the set: puts the
+ * program's data in, drops what is not for it.  Returns how many are left. */
+int epollset_translate(struct epoll_event *events, int n);
+
+/* This process is a copy: forgets what it inherited. */
+void epollset_fork_child(void);
+
+/* A number of a set was closed, or copied. */
+void epollset_closed(int epfd);
+void epollset_copied(int from, int to);
+
+#endif

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watches: their memory, their lists, what the kernel is told of them and
+ * what the program is.  Knows epoll_ctl; epoll_wait is epollset.c's.
+ */
+#include "watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "conn.h"
+#include "fdtab.h"
+#include "real.h"
+
+/* Room for this many at once; memory is used as they are. */
+#define WATCHES_MAX (1 << 18)
+#define SETS_PER_SLAB 32
+#define GENERATION_SHIFT 48
+#define ADDRESS_MASK (((uint64_t)1 << GENERATION_SHIFT) - 1)
+
+static _Atomic(struct watch *) region;
+static size_t region_used;
+static struct watch *free_watches;
+static struct watch_set *free_sets;
+static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
+static int bell = -1; /* the eventfd that is always readable */
+
+static void pool_lock(void)
+{
+	while (atomic_flag_test_and_set(&pool_busy))
+		sched_yield();
+}
+
+static void pool_unlock(void)
+{
+	atomic_flag_clear(&pool_busy);
+}
+
+/* ---- memory ---- */
+
+static struct watch *map_region(void)
+{
+	struct watch *base = atomic_load(&region);
+
+	if (base)
+		return base;
+	base = mmap(NULL, WATCHES_MAX * sizeof(*base), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return NULL;
+	atomic_store(&region, base);
+	return base;
+}
+
+static struct watch *take_watch(void)
+{
+	struct watch *w = NULL;
+
+	pool_lock();
+	if (free_watches) {
+		w = free_watches;
+		free_watches = w->next;
+	} else if (map_region() && region_used < WATCHES_MAX) {
+		w = &atomic_load(&region)[region_used++];
+	}
+	pool_unlock();
+	return w;
+}
+
+static void give_watch(struct watch *w)
+{
+	pool_lock();
+	w->next = free_watches;
+	free_watches = w;
+	pool_unlock();
+}
+
+static void grow_sets(void)
+{
+	struct watch_set *slab = mmap(NULL, SETS_PER_SLAB * sizeof(*slab),
+		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (slab == MAP_FAILED)
+		return;
+	for (int i = 0; i < SETS_PER_SLAB; i++) {
+		slab[i].next_free = free_sets;
+		free_sets = &slab[i];
+	}
+}
+
+struct watch_set *watch_set_new(int epfd)
+{
+	struct watch_set *set;
+
+	pool_lock();
+	if (!free_sets)
+		grow_sets();
+	set = free_sets;
+	if (set)
+		free_sets = set->next_free;
+	pool_unlock();
+	if (!set)
+		return NULL;
+	memset(set, 0, sizeof(*set));
+	atomic_flag_clear(&set->busy);
+	atomic_store(&set->refs, 1);
+	set->epfd = epfd;
+	return set;
+}
+
+void watch_set_put(struct watch_set *set)
+{
+	if (atomic_fetch_sub(&set->refs, 1) != 1)
+		return;
+	pool_lock();
+	set->next_free = free_sets;
+	free_sets = set;
+	pool_unlock();
+}
+
+void watch_fork_child(void)
+{
+	atomic_flag_clear(&pool_busy);
+}
+
+void watch_set_lock(struct watch_set *set)
+{
+	while (atomic_flag_test_and_set(&set->busy))
+		sched_yield();
+}
+
+void watch_set_unlock(struct watch_set *set)
+{
+	atomic_flag_clear(&set->busy);
+}
+
+/* ---- cookies ---- */
+
+uint64_t watch_cookie(const struct watch *w)
+{
+	return (uint64_t)(uintptr_t)w |
+	       (uint64_t)w->generation << GENERATION_SHIFT;
+}
+
+/* The bell's data: the region's own address, with generation 0, which no
+ * watch ever has. */
+static uint64_t bell_cookie(void)
+{
+	return (uint64_t)(uintptr_t)atomic_load(&region);
+}
+
+int watch_decode(uint64_t data, struct watch **w, uint16_t *generation,
+	struct conn **c)
+{
+	uint64_t base = (uint64_t)(uintptr_t)atomic_load(&region);
+	uint64_t at = (data & ADDRESS_MASK) - base;
+	struct watch *found;
+
+	if (!base || at >= WATCHES_MAX * sizeof(*found) ||
+		at % sizeof(*found) != 0)
+		return WATCH_NOT_OURS;
+	found = (struct watch *)(uintptr_t)(data & ADDRESS_MASK);
+	*generation = (uint16_t)(data >> GENERATION_SHIFT);
+	*w = found;
+	*c = __atomic_load_n(&found->c, __ATOMIC_ACQUIRE);
+	if (*generation == 0 || !*c || !conn_is_ours(*c) || !conn_ref_try(*c))
+		return WATCH_STALE;
+	return WATCH_OURS;
+}
+
+bool watch_is(const struct watch *w, uint16_t generation, const struct conn *c)
+{
+	return w->c == c && w->generation == generation;
+}
+
+/* ---- the bell ---- */
+
+static bool make_bell(void)
+{
+	int fd;
+
+	if (bell >= 0)
+		return true;
+	fd = real(eventfd)(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return false;
+	fd = conn_move_up(fd);
+	if (!fdtab_hide(fd, NULL)) {
+		real(close)(fd);
+		return false;
+	}
+	bell = fd;
+	return true;
+}
+
+static bool needs_bell(struct watch_set *set)
+{
+	return atomic_load(&set->n_hot) &&
+	       (atomic_load(&set->sleepers) || atomic_load(&set->polled));
+}
+
+/* Under the set's lock. */
+static void hang_bell(struct watch_set *set)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	bool wanted = needs_bell(set);
+
+	if (wanted == set->has_bell || (wanted && !make_bell()))
+		return;
+	event.data.u64 = bell_cookie();
+	real(epoll_ctl)(set->epfd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+		bell, &event);
+	set->has_bell = wanted;
+}
+
+void watch_set_polled(struct watch_set *set)
+{
+	watch_set_lock(set);
+	atomic_store(&set->polled, true);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+void watch_set_sleep(struct watch_set *set)
+{
+	atomic_fetch_add(&set->sleepers, 1);
+	/* Somebody may have heated a watch just before. */
+	if (!atomic_load(&set->n_hot))
+		return;
+	watch_set_lock(set);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+void watch_set_wake(struct watch_set *set)
+{
+	atomic_fetch_sub(&set->sleepers, 1);
+	if (!set->has_bell)
+		return;
+	watch_set_lock(set);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+/* ---- lists of a set; under its lock ---- */
+
+static void unlink_hot(struct watch *w)
+{
+	struct watch_list *list = &w->set->hot;
+
+	*(w->list_prev ? &w->list_prev->list_next : &list->first) =
+		w->list_next;
+	*(w->list_next ? &w->list_next->list_prev : &list->last) =
+		w->list_prev;
+	w->is_hot = false;
+	atomic_fetch_sub(&w->set->n_hot, 1);
+}
+
+static void link_shaking(struct watch *w)
+{
+	struct watch_list *list = &w->set->handshakes;
+
+	w->shake_next = NULL;
+	w->shake_prev = list->last;
+	*(list->last ? &list->last->shake_next : &list->first) = w;
+	list->last = w;
+	w->is_shaking = true;
+}
+
+static void unlink_shaking(struct watch *w)
+{
+	struct watch_list *list = &w->set->handshakes;
+
+	*(w->shake_prev ? &w->shake_prev->shake_next : &list->first) =
+		w->shake_next;
+	*(w->shake_next ? &w->shake_next->shake_prev : &list->last) =
+		w->shake_prev;
+	w->is_shaking = false;
+}
+
+void watch_heat(struct watch *w)
+{
+	struct watch_list *list = &w->set->hot;
+
+	if (atomic_load(&w->is_hot))
+		return;
+	watch_set_lock(w->set);
+	w->list_next = NULL;
+	w->list_prev = list->last;
+	*(list->last ? &list->last->list_next : &list->first) = w;
+	list->last = w;
+	w->is_hot = true;
+	atomic_fetch_add(&w->set->n_hot, 1);
+	hang_bell(w->set);
+	watch_set_unlock(w->set);
+}
+
+struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
+	uint16_t *generation)
+{
+	struct conn *c = NULL;
+
+	watch_set_lock(set);
+	while (!c && set->hot.first) {
+		*w = set->hot.first;
+		*generation = (*w)->generation;
+		c = (*w)->c;
+		unlink_hot(*w);
+		if (!conn_ref_try(c))
+			c = NULL;
+	}
+	hang_bell(set);
+	watch_set_unlock(set);
+	return c;
+}
+
+int64_t watch_set_deadline(struct watch_set *set)
+{
+	int64_t end = INT64_MAX;
+
+	if (!set->handshakes.first)
+		return end;
+	watch_set_lock(set);
+	if (set->handshakes.first)
+		end = set->handshakes.first->c->handshake_end;
+	watch_set_unlock(set);
+	return end;
+}
+
+struct conn *watch_set_overdue(struct watch_set *set, int64_t now)
+{
+	struct conn *c = NULL;
+
+	watch_set_lock(set);
+	if (set->handshakes.first &&
+		set->handshakes.first->c->handshake_end <= now)
+		c = set->handshakes.first->c;
+	if (c && !conn_ref_try(c))
+		c = NULL;
+	watch_set_unlock(set);
+	return c;
+}
+
+/* ---- what the kernel is told ---- */
+
+#define READ_EVENTS ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
+#define WRITE_EVENTS ((uint32_t)EPOLLOUT | (uint32_t)EPOLLWRNORM)
+
+static short events_of(uint32_t asked)
+{
+	return (short)(asked & ~WATCH_FLAGS & 0xffff);
+}
+
+/*
+ * Level-triggered: what ready_ask() says, and EPOLLIN stays although bytes
+ * are waiting here already, for taking it out and in again costs more; but
+ * not for a program that does not ask to read, which would turn in circles.
+ * Edge-triggered: always everything, for edges are sorted out here.  A used
+ * up one-shot: only what brings pending output on its way.
+ */
+static uint32_t kernel_events(const struct watch *w, struct ready_state st)
+{
+	uint32_t events;
+
+	if (w->asked & READ_EVENTS)
+		st.readable = false;
+	events = (uint32_t)(uint16_t)ready_ask(&st, events_of(w->asked));
+	if (w->asked & (uint32_t)EPOLLET && st.phase == READY_OPEN)
+		events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	if (!w->armed)
+		events = st.wants_write ? EPOLLOUT : 0;
+	if (w->asked & (uint32_t)EPOLLET && st.phase == READY_OPEN)
+		events |= (uint32_t)EPOLLET;
+	return events | (w->asked & (uint32_t)EPOLLONESHOT);
+}
+
+static int say(struct watch *w, int op, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	event.data.u64 = watch_cookie(w);
+	w->kernel_events = events;
+	return real(epoll_ctl)(w->set->epfd, op, w->kernel_fd, &event) == 0 ?
+		       0 :
+		       errno;
+}
+
+static void sync_kernel(struct watch *w, struct ready_state st)
+{
+	uint32_t events = kernel_events(w, st);
+
+	/* A disarmed one-shot says nothing: 0 is as good. */
+	if (!w->armed && events == (uint32_t)EPOLLONESHOT &&
+		w->kernel_events == 0)
+		return;
+	if (events != w->kernel_events)
+		say(w, EPOLL_CTL_MOD, events);
+}
+
+/* Would a read say something that the kernel may not know of? */
+static bool has_news(const struct conn *c)
+{
+	return c->state == CONN_OPEN &&
+	       (c->maybe_readable || c->read_end || c->read_shut);
+}
+
+/* ---- the program's calls ---- */
+
+static bool uses_real(const struct conn *c, const struct watch_set *set)
+{
+	for (const struct watch *w = c->watches; w; w = w->next)
+		if (w->set == set && w->kernel_fd == c->real)
+			return true;
+	return false;
+}
+
+/* The kernel knows a registration by set and number: a second one in the same
+ * set needs a number of its own. */
+static int number_for(struct conn *c, const struct watch_set *set)
+{
+	int fd;
+
+	if (!uses_real(c, set))
+		return c->real;
+	fd = conn_move_up(real(dup)(c->real));
+	if (fd >= 0 && !fdtab_hide(fd, NULL)) {
+		real(close)(fd);
+		errno = ENOSPC;
+		return -1;
+	}
+	return fd;
+}
+
+static void forget_number(const struct watch *w)
+{
+	if (w->kernel_fd < 0 || w->kernel_fd == w->c->real)
+		return;
+	fdtab_unhide(w->kernel_fd);
+	real(close)(w->kernel_fd);
+}
+
+static void take_program(struct watch *w, const struct epoll_event *event)
+{
+	w->asked = event->events;
+	w->data = event->data;
+	w->armed = true;
+	w->write_due = true;
+}
+
+struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd)
+{
+	for (struct watch *w = c->watches; w; w = w->next)
+		if (w->set == set && w->fd == fd)
+			return w;
+	return NULL;
+}
+
+int watch_add(struct conn *c, struct watch_set *set, int fd,
+	const struct epoll_event *event)
+{
+	struct watch *w = take_watch();
+	uint16_t generation;
+	int err;
+
+	if (!w)
+		return ENOMEM;
+	generation = (uint16_t)(w->generation + 1);
+	memset(w, 0, sizeof(*w));
+	w->generation = generation ? generation : 1;
+	w->set = set;
+	w->fd = fd;
+	take_program(w, event);
+	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);
+	w->kernel_fd = number_for(c, set);
+	err = w->kernel_fd < 0 ? errno :
+				 say(w, EPOLL_CTL_ADD,
+					 kernel_events(w, conn_ready(c, false)));
+	if (err) {
+		forget_number(w);
+		w->c = NULL;
+		give_watch(w);
+		return err;
+	}
+	atomic_fetch_add(&set->refs, 1);
+	w->next = c->watches;
+	c->watches = w;
+	if (has_news(c))
+		watch_heat(w);
+	return 0;
+}
+
+int watch_modify(struct watch *w, const struct epoll_event *event)
+{
+	int err;
+
+	if ((w->asked | event->events) & (uint32_t)EPOLLEXCLUSIVE)
+		return EINVAL;
+	take_program(w, event);
+	err = say(w, EPOLL_CTL_MOD, kernel_events(w, conn_ready(w->c, false)));
+	if (!err && has_news(w->c))
+		watch_heat(w);
+	return err;
+}
+
+void watch_remove(struct watch *w)
+{
+	struct conn *c = w->c;
+	struct watch **at = &c->watches;
+
+	real(epoll_ctl)(w->set->epfd, EPOLL_CTL_DEL, w->kernel_fd, NULL);
+	forget_number(w);
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	watch_set_lock(w->set);
+	if (w->is_hot)
+		unlink_hot(w);
+	if (w->is_shaking)
+		unlink_shaking(w);
+	hang_bell(w->set);
+	__atomic_store_n(&w->c, NULL, __ATOMIC_RELEASE);
+	watch_set_unlock(w->set);
+	watch_set_put(w->set);
+	give_watch(w);
+}
+
+void watch_remove_all(struct conn *c)
+{
+	while (c->watches)
+		watch_remove(c->watches);
+}
+
+/* ---- changes of the connection ---- */
+
+static void note_handshake(struct watch *w, bool shaking)
+{
+	if (shaking == w->is_shaking)
+		return;
+	watch_set_lock(w->set);
+	if (shaking)
+		link_shaking(w);
+	else
+		unlink_shaking(w);
+	watch_set_unlock(w->set);
+}
+
+/* Bytes wait here that the kernel does not know of.  Level-triggered: told
+ * until they are read.  Edge-triggered: told once for bytes that came in
+ * otherwise than by this watch. */
+static bool is_due(const struct conn *c, const struct watch *w)
+{
+	if (!w->armed || !(w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP)))
+		return false;
+	if (w->asked & (uint32_t)EPOLLET)
+		return c->pulled && c->telling != w;
+	return true;
+}
+
+void watch_note(struct conn *c)
+{
+	struct ready_state st = conn_ready(c, false);
+	bool waits = has_news(c);
+
+	for (struct watch *w = c->watches; w; w = w->next) {
+		bool edge = (w->asked & (uint32_t)EPOLLET) != 0;
+
+		if (st.wants_write || c->changed)
+			w->write_due = true;
+		/* Saying it again makes the kernel look again: an edge. */
+		if (c->changed && edge && w->armed)
+			w->kernel_events = 0;
+		st.readable = waits;
+		sync_kernel(w, st);
+		note_handshake(w, c->state == CONN_HANDSHAKING);
+		if (waits && is_due(c, w))
+			watch_heat(w);
+	}
+	c->changed = false;
+	c->pulled = false;
+	c->telling = NULL;
+}
+
+static uint32_t only_news(struct watch *w, uint32_t told)
+{
+	if (!(w->asked & (uint32_t)EPOLLET))
+		return told;
+	/* The kernel says EPOLLOUT with every other edge. */
+	if (!(told & ~WRITE_EVENTS) && !w->write_due)
+		return 0;
+	if (told & WRITE_EVENTS)
+		w->write_due = false;
+	return told;
+}
+
+uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
+{
+	struct conn *c = w->c;
+	bool reads = w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP);
+	struct ready_state st;
+	uint32_t told;
+
+	if (from_kernel && (w->asked & (uint32_t)EPOLLONESHOT))
+		w->kernel_events = 0;
+	if (kernel & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->maybe_readable = true;
+	conn_advance(c);
+	if (!w->armed)
+		return 0;
+	st = conn_ready(c, reads);
+	told = (uint32_t)(uint16_t)ready_tell(
+		&st, events_of(w->asked), (short)kernel);
+	told = only_news(w, told);
+	if (told && (w->asked & (uint32_t)EPOLLONESHOT))
+		w->armed = false;
+	c->telling = w;
+	return told;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registrations of connections in epoll sets, as the kernel and the program
+ * see them.  A watch stands in the kernel's set with the real socket and a
+ * cookie for its data; the program's events and data are kept here.
+ *
+ * A watch is "hot" while its set must be told something that the kernel does
+ * not know: bytes that are decrypted already, an end that was read already.
+ * While somebody sleeps on a set with hot watches, or the set is itself being
+ * polled, an eventfd that is always readable is in the kernel's set as well.
+ *
+ * Locks: a watch belongs to its connection's lock, its place in the lists of
+ * its set to the set's.  The connection's lock is taken first.
+ */
+#ifndef TLSSHIM_WATCH_H
+#define TLSSHIM_WATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct conn;
+
+/* What epoll_ctl(2) puts beside the events proper. */
+#define WATCH_FLAGS                                                            \
+	((uint32_t)EPOLLET | (uint32_t)EPOLLONESHOT |                          \
+		(uint32_t)EPOLLEXCLUSIVE | (uint32_t)EPOLLWAKEUP)
+
+struct watch_list {
+	struct watch *first, *last;
+};
+
+/* One epoll set that has, or will have, connections in it. */
+struct watch_set {
+	atomic_flag busy; /* the set's lock */
+	atomic_uint refs; /* the program's numbers of it, and its watches */
+	atomic_uint sleepers; /* threads in epoll_wait() */
+	atomic_uint n_hot;
+	atomic_bool polled; /* somebody asks about the set itself */
+	bool has_bell;	    /* the eventfd is in the kernel's set */
+	int epfd;	    /* a number of it */
+	struct watch_list hot;
+	struct watch_list handshakes; /* in order of their deadlines */
+	struct watch_set *next_free;
+};
+
+struct watch {
+	struct watch *next; /* of the same connection */
+	struct conn *c;	    /* NULL: free */
+	struct watch_set *set;
+	int fd;			/* the program's number */
+	int kernel_fd;		/* the real socket, or a duplicate of it */
+	uint32_t asked;		/* as the program gave them, with flags */
+	uint32_t kernel_events; /* as registered; 0: must be said again */
+	epoll_data_t data;
+	uint16_t generation;
+	bool armed;	/* false: EPOLLONESHOT was used up */
+	bool write_due; /* edge-triggered: EPOLLOUT is news */
+	atomic_bool is_hot; /* changed under the set's lock, too */
+	bool is_shaking;
+	uint64_t call; /* the epoll_wait() that told it last... */
+	int slot;      /* ...and where in its array */
+	struct watch *list_next, *list_prev; /* hot */
+	struct watch *shake_next, *shake_prev;
+};
+
+/* ---- sets ---- */
+
+/* A new set with one reference; NULL: out of memory. */
+struct watch_set *watch_set_new(int epfd);
+/* Returns a reference.  Sets are never unmapped: a thread may sleep on one. */
+void watch_set_put(struct watch_set *set);
+void watch_set_lock(struct watch_set *set);
+void watch_set_unlock(struct watch_set *set);
+
+/* Somebody polls the set itself, from now on. */
+void watch_set_polled(struct watch_set *set);
+
+/* Somebody sleeps on the set from now on, or not any more. */
+void watch_set_sleep(struct watch_set *set);
+void watch_set_wake(struct watch_set *set);
+
+/* The first deadline of a handshake in the set, or INT64_MAX. */
+int64_t watch_set_deadline(struct watch_set *set);
+
+/* Its connection, with a reference, if that deadline is over; or NULL. */
+struct conn *watch_set_overdue(struct watch_set *set, int64_t now);
+
+/* Takes the first hot watch out: its connection with a reference, and the
+ * watch with its generation; NULL: none. */
+struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
+	uint16_t *generation);
+
+/* ---- watches, under the connection's lock ---- */
+
+/* Registers c in the set under the program's number; 0 or an errno value. */
+int watch_add(struct conn *c, struct watch_set *set, int fd,
+	const struct epoll_event *event);
+struct watch *watch_find(
+	struct conn *c, const struct watch_set *set, int fd);
+/* epoll_ctl(EPOLL_CTL_MOD), and arms it anew. */
+int watch_modify(struct watch *w, const struct epoll_event *event);
+void watch_remove(struct watch *w);
+/* All of a connection that ends. */
+void watch_remove_all(struct conn *c);
+
+/* To be told at the next epoll_wait(), even if the kernel knows nothing. */
+void watch_heat(struct watch *w);
+
+/*
+ * The connection may have changed: says so to the kernel and the sets.
+ * Called at the end of every critical section of a connection with watches.
+ */
+void watch_note(struct conn *c);
+
+/*
+ * What to tell the program now, when the kernel says `kernel`; 0: nothing.
+ * from_kernel: it came out of epoll_wait(), and used up a one-shot there.
+ */
+uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel);
+
+/* This process is a copy of one that may have held our locks. */
+void watch_fork_child(void);
+
+/* ---- cookies ---- */
+
+uint64_t watch_cookie(const struct watch *w);
+#define WATCH_NOT_OURS 0
+#define WATCH_STALE 1 /* ours, but not a watch any more, or the bell */
+#define WATCH_OURS 2
+/* Whose data is this?  With WATCH_OURS: the watch as it was, and its
+ * connection with a reference. */
+int watch_decode(uint64_t data, struct watch **w, uint16_t *generation,
+	struct conn **c);
+
+/* Is it still the watch that it was?  Under the connection's lock. */
+bool watch_is(const struct watch *w, uint16_t generation,
+	const struct conn *c);
+
+#endif
