@@ -347,8 +347,6 @@ $MARKER"
 	knocks localhost
 	assert_line "blocking: EACCES, write EPIPE"
 	assert_equal "$(grep -c "localhost:$PORT: refused: self-signed certificate" "$RUN_DIR/shim.log")" 1
-	run grep -n "^tlsshim\[1\]" "$RUN_DIR/shim.log"
-	assert_failure
-	run grep -nP '[^\x20-\x7e]' "$RUN_DIR/shim.log"
-	assert_failure
+	run -1 grep -n "^tlsshim\[1\]" "$RUN_DIR/shim.log"
+	run -1 grep -nP '[^\x20-\x7e]' "$RUN_DIR/shim.log"
 }

@@ -18,11 +18,11 @@
             close=N         pass on N bytes, then a FIN to the client
             reset=N         pass on N bytes, then a RST to the client
 
-    wire.py check DIR [--marker TEXT]... [--connections N] [--live]
+    wire.py check DIR [--marker TEXT]... [--connections N] [--live] [--client]
         Fails unless every stream is TLS records from its first byte to its
         last (which may be cut off in a record) and no marker appears in it.
         Waits until the client's side of each connection has ended, unless
-        --live.
+        --live.  --client: only what the client said.
 
     wire.py info DIR [N]
         What the hellos of connection N (default: all) say, one line each:
@@ -50,6 +50,8 @@ RECORD_MAX = 16384 + 256
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891"
                             "c2a211167abb8c5e079e09e2c8a8339c")
 CHUNK = 65536
+# With the handshake message that each begins with.
+DIRECTIONS = ("c2s", 1), ("s2c", 2)
 
 
 # Recording
@@ -467,7 +469,7 @@ def check(args):
     for number in found:
         if not args.live:
             wait_for_end(args.dir, number)
-        for direction, first in (("c2s", 1), ("s2c", 2)):
+        for direction, first in DIRECTIONS[:1 if args.client else 2]:
             check_stream(f"connection {number}, {direction}",
                          stream(args.dir, number, direction), first,
                          args.marker)
@@ -543,6 +545,7 @@ def main():
     sub.add_argument("--marker", action="append", default=[])
     sub.add_argument("--connections", type=int)
     sub.add_argument("--live", action="store_true")
+    sub.add_argument("--client", action="store_true")
     sub.set_defaults(run=check)
     sub = commands.add_parser("info")
     sub.add_argument("dir")

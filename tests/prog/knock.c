@@ -8,8 +8,9 @@
  *	knock [-n REPEATS] [-6] [-t TEXT] [-w] {WAY HOST PORT}...
  *
  * Ways: blocking; poll (non-blocking connect, poll for POLLOUT, SO_ERROR);
- * again (the same, but a second connect tells how it went); select; udp and
- * unix (a datagram is sent and comes back, HOST is the path of a unix one).
+ * again (the same, but a second connect tells how it went); retry (only further
+ * connects, no poll); select; udp and unix (a datagram is sent and comes back,
+ * HOST is the path of a unix one).
  * -w: waits for a line on stdin before the first door.
  *
  * Output, for each door: "WAY: ERRNO, write ERRNO" or "WAY: open, ANSWER".  At
@@ -108,12 +109,13 @@ static int knock(const char *way, int fd, const struct addrinfo *ai)
 		return 0;
 	if (errno != EINPROGRESS || !strcmp(way, "blocking"))
 		return errno;
-	wait_writable(fd, !strcmp(way, "select"));
-	if (strcmp(way, "again") != 0)
+	if (strcmp(way, "retry") != 0)
+		wait_writable(fd, !strcmp(way, "select"));
+	if (strcmp(way, "retry") != 0 && strcmp(way, "again") != 0)
 		return pending_error(fd);
 	do
 		error = connect(fd, ai->ai_addr, ai->ai_addrlen) ? errno : 0;
-	while (error == EALREADY && usleep(1000) == 0);
+	while (error == EALREADY && usleep(10000) == 0);
 	return error;
 }
 
