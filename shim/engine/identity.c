@@ -107,11 +107,12 @@ static int check_address(
 
 /*
  * Names that OpenSSL would read in a way of its own: none at all is "do not
- * check", and ".example.com" is any name below it.
+ * check", ".example.com" is any name below it, and "*.example.com" equals the
+ * wildcard of a certificate without being a host's name.
  */
 static bool is_plain_name(const char *name)
 {
-	return name[0] && name[0] != '.';
+	return name[0] && name[0] != '.' && !strchr(name, '*');
 }
 
 static int check_name(const char *name, X509 *cert, struct text *missing)

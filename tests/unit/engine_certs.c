@@ -59,6 +59,10 @@ static void set_name(X509 *x, const char *cn)
 		1);
 }
 
+/* All that were made: whoever asked for one need not free it. */
+static struct lab_cert made[128];
+static unsigned n_made;
+
 struct lab_cert lab_make(const struct lab_spec *spec)
 {
 	static long serial = 0x1000;
@@ -86,6 +90,8 @@ struct lab_cert lab_make(const struct lab_spec *spec)
 		add_extension(
 			c.cert, issuer->cert, NID_subject_alt_name, spec->san);
 	assert_true(X509_sign(c.cert, issuer->key, EVP_sha256()) > 0);
+	assert_true(n_made < sizeof(made) / sizeof(made[0]));
+	made[n_made++] = c;
 	return c;
 }
 

@@ -8,6 +8,17 @@
 #include <errno.h>
 #include <openssl/err.h>
 
+/*
+ * ThreadSanitizer sees what OpenSSL reads and frees, but not the atomic
+ * counts by which it knows that it may.
+ */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "called_from_lib:libcrypto.so\n"
+	       "called_from_lib:libssl.so\n";
+}
+
 /* ---- the transport ---- */
 
 static size_t allowed(struct lab *l, size_t want, size_t step, size_t budget)
@@ -154,7 +165,11 @@ void lab_serve(struct lab *l)
 		if (n > 0)
 			take(l, buf, (size_t)n);
 	} while (n > 0);
-	l->server_error = SSL_get_error(l->server, n);
+	/* The first fatal error stays: after it OpenSSL only repeats itself. */
+	if (l->server_error != SSL_ERROR_SSL)
+		l->server_error = SSL_get_error(l->server, n);
+	if (ERR_peek_error())
+		l->server_reason = ERR_GET_REASON(ERR_peek_error());
 	ERR_clear_error();
 }
 

@@ -35,6 +35,7 @@ struct lab_spec {
 	const struct lab_cert *issuer; /* NULL: self-signed */
 };
 
+/* Lives as long as the process. */
 struct lab_cert lab_make(const struct lab_spec *spec);
 
 /* Made once: a CA, and a certificate of it for db.example.com,
@@ -72,7 +73,8 @@ struct lab {
 	/* What the server's program read, and how its reading ended. */
 	unsigned char *got;
 	size_t n_got, size_got;
-	int server_error; /* SSL_get_error() */
+	int server_error;  /* SSL_get_error() */
+	int server_reason; /* of the error, SSL_R_... */
 
 	char trace[16384];
 	size_t n_trace;

@@ -32,9 +32,8 @@ static void each_step_of_tls_1_3_is_told(void **state)
 	lab_connect(&l, &o);
 	tls->probe(l.client);
 	tls->shutdown(l.client);
-	assert_trace(&l,
-		"sent ClientHello: offers TLSv1.3 TLSv1.2, ", " cipher suites",
-		", server name db.example.com\n",
+	assert_trace(&l, "sent ClientHello: offers TLSv1.3 TLSv1.2, ",
+		" cipher suites", ", server name db.example.com\n",
 		"received ServerHello: chooses TLSv1.3, TLS_AES_256_GCM_SHA384",
 		"received EncryptedExtensions\n", "received Certificate\n",
 		"certificate 0: CN=db,O=Lab; issuer CN=Lab CA,O=Lab; serial ",
@@ -47,8 +46,7 @@ static void each_step_of_tls_1_3_is_told(void **state)
 
 static void each_step_of_tls_1_2_is_told(void **state)
 {
-	struct lab_options o = {
-		.traced = true, .max_version = TLS1_2_VERSION};
+	struct lab_options o = {.traced = true, .max_version = TLS1_2_VERSION};
 	struct lab l;
 
 	(void)state;
