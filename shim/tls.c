@@ -6,8 +6,11 @@
 #include "tls.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
+#include "config.h"
 #include "log.h"
 #include "real.h"
 
@@ -24,37 +27,57 @@
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct tls_engine *loaded;
 
-static bool engine_path(char *path, size_t size)
+/* Empty: not looked for, or not found. */
+static char engine_file[PATH_MAX];
+
+/*
+ * Where the engine lies.  LD_PRELOAD may be a relative path, which means
+ * something else once the program has changed its working directory: hence
+ * the constructor.
+ */
+static void find_engine(void)
 {
+	char cwd[PATH_MAX] = "";
 	Dl_info self;
 	const char *slash;
-	size_t dir;
 
-	if (!dladdr((void *)&load_lock, &self) || !self.dli_fname)
-		return false;
+	if (*engine_file || !dladdr((void *)&load_lock, &self) ||
+		!self.dli_fname)
+		return;
+	if (self.dli_fname[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return;
 	slash = strrchr(self.dli_fname, '/');
-	dir = slash ? (size_t)(slash - self.dli_fname) + 1 : 0;
-	if (dir + sizeof(ENGINE_FILE) > size)
-		return false;
-	memcpy(path, self.dli_fname, dir);
-	memcpy(path + dir, ENGINE_FILE, sizeof(ENGINE_FILE));
-	return true;
+	if (strlen(cwd) + strlen(self.dli_fname) + sizeof("/" ENGINE_FILE) >
+		sizeof(engine_file))
+		return;
+	log_format(engine_file, sizeof(engine_file), "%s%s%.*s" ENGINE_FILE,
+		cwd, *cwd ? "/" : "",
+		slash ? (int)(slash - self.dli_fname) + 1 : 0, self.dli_fname);
+}
+
+__attribute__((constructor)) static void find_engine_early(void)
+{
+	if (!config_get()->n_ports)
+		return;
+	pthread_mutex_lock(&load_lock);
+	find_engine();
+	pthread_mutex_unlock(&load_lock);
 }
 
 static const struct tls_engine *open_engine(struct tls_failure *why)
 {
-	char path[4096];
 	const struct tls_engine *tls;
 	void *handle;
 
 	why->kind = TLS_FAIL_SETUP;
-	if (!engine_path(path, sizeof(path))) {
+	find_engine();
+	if (!*engine_file) {
 		log_format(why->text, sizeof(why->text),
 			"cannot tell where libtlsshim.so lies, and so cannot "
 			"find " ENGINE_FILE);
 		return NULL;
 	}
-	handle = real(dlopen)(path, ENGINE_FLAGS);
+	handle = real(dlopen)(engine_file, ENGINE_FLAGS);
 	if (!handle) {
 		log_format(why->text, sizeof(why->text),
 			"cannot load the TLS engine: %s (reinstall tlsshim: "
@@ -67,7 +90,7 @@ static const struct tls_engine *open_engine(struct tls_failure *why)
 		log_format(why->text, sizeof(why->text),
 			"the TLS engine %s is not of this version of "
 			"libtlsshim.so (reinstall tlsshim)",
-			path);
+			engine_file);
 		return NULL;
 	}
 	return tls;
