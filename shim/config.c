@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -416,7 +417,7 @@ static const struct config unread_config = {
 };
 static char process_storage[CONFIG_STORAGE_MAX];
 /* The thread that reads the settings, for ever after. */
-static _Atomic pid_t reader;
+static _Atomic pthread_t reader;
 
 static bool has_settings(char *const envp[])
 {
@@ -468,7 +469,7 @@ static const struct config *wait_for_reader(void)
 static const struct config *config_first(void)
 {
 	int saved_errno = errno;
-	pid_t self = gettid(), nobody = 0;
+	pthread_t self = pthread_self(), nobody = 0;
 	const struct config *config = &process_config;
 
 	if (atomic_compare_exchange_strong(&reader, &nobody, self))

@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -451,22 +452,32 @@ static bool identity_find(const struct sockaddr *addr,
 
 /* What the hooks call. */
 
+/* Of the kernel's random bytes for this process (getauxval(3)), by a function
+ * that cannot be turned round: libc's guards are made of them, too. */
+static uint64_t random_seed(void)
+{
+	const void *bytes = (const void *)getauxval(AT_RANDOM);
+	uint64_t words[2] = {0};
+
+	if (bytes)
+		memcpy(words, bytes, sizeof(words));
+	return mix(words[0] ^ mix(words[1]));
+}
+
 int names_setup(void)
 {
-	struct timespec now = {0};
-	int saved_errno = errno, error;
+	int saved_errno = errno, error = 0;
 	void *map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (map == MAP_FAILED) {
 		error = errno;
-		errno = saved_errno;
-		return error;
+	} else {
+		seed = random_seed() ^ (uintptr_t)map;
+		table = map;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	seed = (uint64_t)now.tv_nsec << 32 ^ (uintptr_t)map;
-	table = map;
-	return 0;
+	errno = saved_errno;
+	return error;
 }
 
 void names_learn_result(const char *node, const struct addrinfo *result)
