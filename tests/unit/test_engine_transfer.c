@@ -479,12 +479,12 @@ static void shutdown_sends_close_notify_once_and_reading_goes_on(void **state)
 	lab_write_some(&l, "last", 4, &n);
 	assert_int_equal(tls->shutdown(l.client), TLS_OK);
 	sent = BIO_ctrl_pending(l.to_server);
+	lab_server_write(&l, "answer", 6);
 	assert_int_equal(tls->shutdown(l.client), TLS_OK);
 	assert_int_equal(BIO_ctrl_pending(l.to_server), sent);
 	lab_serve(&l);
 	assert_memory_equal(l.got, "last", 4);
 	assert_int_equal(l.server_error, SSL_ERROR_ZERO_RETURN);
-	lab_server_write(&l, "answer", 6);
 	assert_int_equal(lab_read(&l, buf, sizeof(buf), &n), TLS_OK);
 	assert_memory_equal(buf, "answer", 6);
 	assert_int_equal(lab_write_some(&l, "x", 1, &n), TLS_FAILED);
