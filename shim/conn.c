@@ -584,6 +584,19 @@ static void fail_late(struct conn *c)
 	conn_fail(c, ETIMEDOUT, why);
 }
 
+static void fail_handshake(struct conn *c)
+{
+	const struct tls_failure *failure = c->tls->failure(c->session);
+	char why[sizeof(failure->text) + 128];
+
+	log_format(why, sizeof(why), "%s%s", failure->text,
+		c->several_names && failure->kind == TLS_FAIL_TRUST ?
+			"; several names were looked up for this address and "
+			"must all be in it: TLSSHIM_SERVER_NAME can settle it" :
+			"");
+	conn_fail(c, conn_errno(failure), why);
+}
+
 static void advance_handshake(struct conn *c)
 {
 	switch (c->tls->handshake(c->session)) {
@@ -603,8 +616,7 @@ static void advance_handshake(struct conn *c)
 	case TLS_FAILED:
 		break;
 	}
-	conn_fail(c, conn_errno(c->tls->failure(c->session)),
-		c->tls->failure(c->session)->text);
+	fail_handshake(c);
 }
 
 static void advance_output(struct conn *c)

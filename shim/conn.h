@@ -77,6 +77,7 @@ struct conn {
 	const struct tls_engine *tls;
 	struct tls_session *session;
 	const char *name_source;
+	bool several_names; /* are the address's: NAMES_SEVERAL */
 	char name[NAMES_NAME_MAX];
 	char destination[CONN_DESTINATION_MAX]; /* "host:port" for the log */
 };

@@ -235,6 +235,7 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 		names_find(addr, c->addr_len, found);
 	safe = policy_identity(config, &c->dialled.any, found, id,
 		&c->name_source);
+	c->several_names = found->source == NAMES_SEVERAL;
 	host = found->n ? found->names[0] : config->server_name;
 	policy_destination(c->destination, sizeof(c->destination), host,
 		&c->dialled.any);
