@@ -254,21 +254,22 @@ bool log_wants(enum log_level level)
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-	static const char dots[] = "...";
+	static const char cut[] = "...";
 	char buf[LOG_LINE_MAX - 32]; /* room for prefix and newline */
-	struct text body = {
-		.buf = buf, .size = sizeof(buf) - strlen(dots), .escape = true};
+	struct text body = {.buf = buf, .escape = true};
 	int saved_errno = errno;
 	va_list args;
 
 	if (!log_wants(level))
 		return;
+	body.size = sizeof(buf) - sizeof(cut);
 	va_start(args, fmt);
 	text_format(&body, fmt, &args);
 	va_end(args);
 	if (body.cut) {
-		memcpy(buf + body.len, dots, strlen(dots));
-		body.len += (unsigned)strlen(dots);
+		body.cut = false;
+		body.size = sizeof(buf);
+		text_put(&body, cut, sizeof(cut) - 1);
 	}
 	log_write(level, &body);
 	errno = saved_errno;
@@ -299,32 +300,40 @@ static int syslog_open(void)
 	return fd;
 }
 
-/* Moves fd (or -1) out of the program's way, hides it and makes it the log's.
- * 0 or an errno value. */
-static int adopt(int fd)
+/* A duplicate with a number out of the program's way, hidden; or -1. */
+static int move_away(int fd)
 {
 	struct rlimit limit = {.rlim_cur = OUT_OF_THE_WAY};
-	struct stat st;
 	rlim_t lowest;
-	int moved, error = 0;
+	int moved;
 
-	if (fd < 0)
-		return errno;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	lowest = limit.rlim_cur / 2;
 	if (lowest > OUT_OF_THE_WAY)
 		lowest = OUT_OF_THE_WAY;
 	moved = real(fcntl)(fd, F_DUPFD_CLOEXEC, (int)lowest);
+	if (moved >= 0 && !fdtab_hide(moved, NULL)) {
+		real(close)(moved);
+		errno = ENOMEM;
+		return -1;
+	}
+	return moved;
+}
+
+/* Takes fd (or -1 and errno) as the log's.  0 or an errno value. */
+static int adopt(int fd)
+{
+	struct stat st = {0};
+	int moved, error = 0;
+
+	if (fd < 0)
+		return errno;
+	moved = move_away(fd);
 	if (moved < 0 || fstat(moved, &st) < 0)
 		error = errno;
-	else if (!fdtab_hide(moved, NULL))
-		error = ENOMEM;
 	real(close)(fd);
-	if (error) {
-		if (moved >= 0)
-			real(close)(moved);
+	if (error)
 		return error;
-	}
 	log_dev = st.st_dev;
 	log_ino = st.st_ino;
 	atomic_store_explicit(&log_fd, moved, memory_order_release);

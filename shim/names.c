@@ -119,7 +119,7 @@ enum names_kind names_canonical(
 {
 	size_t n = strnlen(node, NAMES_NAME_MAX + 1);
 
-	canonical[0] = '\0';
+	memset(canonical, 0, NAMES_NAME_MAX);
 	if (is_address_text(node))
 		return NAMES_IS_ADDRESS;
 	if (n && node[n - 1] == '.')
@@ -130,7 +130,6 @@ enum names_kind names_canonical(
 		canonical[i] = node[i] >= 'A' && node[i] <= 'Z'
 				       ? (char)(node[i] - 'A' + 'a')
 				       : node[i];
-	canonical[n] = '\0';
 	if (labels_are_good(canonical))
 		return NAMES_IS_NAME;
 	canonical[0] = '\0';

@@ -56,8 +56,8 @@ void names_learn_result(const char *node, const struct addrinfo *result);
  * list that the program took apart. */
 void names_forget(const struct addrinfo *result);
 
-/* gethostbyname() and kin answered `host` for `name`. */
-void names_learn_hostent(const char *name, const struct hostent *host);
+/* gethostbyname() and kin answered `host` for `node`. */
+void names_learn_hostent(const char *node, const struct hostent *host);
 
 enum names_source {
 	NAMES_NONE,	/* no lookup gave this address */
