@@ -105,6 +105,8 @@ enum tls_result lab_shake(struct lab *l);
 
 /* lab_open(), lab_shake(), which must succeed. */
 void lab_connect(struct lab *l, const struct lab_options *o);
+/* The same; then nothing is on its way, and the counts are 0. */
+void lab_connect_quiet(struct lab *l, const struct lab_options *o);
 
 /* The server's program writes. */
 void lab_server_write(struct lab *l, const void *bytes, size_t len);
