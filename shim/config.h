@@ -14,11 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "log.h"
+#include "tls.h"
 
 #define CONFIG_PORT_RULES_MAX 64
 
-/* Storage that is enough for any settings: three paths and a name. */
-#define CONFIG_STORAGE_MAX (3 * PATH_MAX + 256)
+/* Storage that is enough for any settings: ten paths and some lists. */
+#define CONFIG_STORAGE_MAX (16 * PATH_MAX)
 
 /* PORT[-PORT][:TLSPORT]: connections to first..last are TLS; they are dialled
  * at tls_port, or at the port itself where tls_port is 0.  No two overlap. */
@@ -28,13 +29,17 @@ struct config_ports {
 	uint16_t tls_port;
 };
 
+/* What holds for the connections to one destination. */
+struct config_dest {
+	const char *server_name; /* a canonical name or an address; or NULL */
+	unsigned handshake_timeout_ms;
+	struct tls_settings tls; /* paths are absolute */
+};
+
 struct config {
 	struct config_ports ports[CONFIG_PORT_RULES_MAX];
 	unsigned n_ports;
-	const char *ca_file;	 /* absolute; NULL: not set */
-	const char *ca_dir;	 /* absolute; NULL: not set */
-	const char *server_name; /* a canonical name or an address; or NULL */
-	unsigned handshake_timeout_ms;
+	struct config_dest base;
 	enum log_sink log_sink;
 	const char *log_path; /* with LOG_SINK_FILE; absolute */
 	enum log_level log_level;

@@ -569,13 +569,13 @@ static void advance_tcp(struct conn *c)
 	c->state = CONN_HANDSHAKING;
 	c->started = conn_now();
 	c->handshake_end = c->started +
-			   config_get()->handshake_timeout_ms * 1000000LL;
+			   config_get()->base.handshake_timeout_ms * 1000000LL;
 }
 
 static void fail_late(struct conn *c)
 {
 	char why[128];
-	unsigned ms = config_get()->handshake_timeout_ms;
+	unsigned ms = config_get()->base.handshake_timeout_ms;
 
 	log_format(why, sizeof(why),
 		"the TLS handshake was not finished within %u.%u s "

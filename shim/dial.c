@@ -75,10 +75,6 @@ static const struct tls_transport traced = { transport_recv, transport_send,
 static struct tls_context *load_context(struct tls_failure *why)
 {
 	const struct config *config = config_get();
-	const struct tls_settings settings = {
-		.ca_file = config->ca_file,
-		.ca_dir = config->ca_dir,
-	};
 	struct tls_context *ctx =
 		__atomic_load_n(&the_context, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
@@ -91,7 +87,7 @@ static struct tls_context *load_context(struct tls_failure *why)
 	pthread_mutex_lock(&load_lock);
 	ctx = the_context;
 	if (!ctx)
-		ctx = tls->context_new(&settings, why);
+		ctx = tls->context_new(&config->base.tls, why);
 	__atomic_store_n(&the_context, ctx, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&load_lock);
 	return ctx;
@@ -231,12 +227,12 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 
 	found->source = NAMES_NONE;
 	found->n = 0;
-	if (!config->server_name)
+	if (!config->base.server_name)
 		names_find(addr, c->addr_len, found);
 	safe = policy_identity(config, &c->dialled.any, found, id,
 		&c->name_source);
 	c->several_names = found->source == NAMES_SEVERAL;
-	host = found->n ? found->names[0] : config->server_name;
+	host = found->n ? found->names[0] : config->base.server_name;
 	policy_destination(c->destination, sizeof(c->destination), host,
 		&c->dialled.any);
 	log_format(c->name, sizeof(c->name), "%s",

@@ -126,8 +126,8 @@ bool policy_identity(const struct config *config, const struct sockaddr *addr,
 	_Static_assert(NAMES_FOUND_MAX == 8 && NAMES_FOUND_MAX <= TLS_NAMES_MAX,
 		"every name found has a text above and a place in *id");
 	*id = (struct tls_identity){0};
-	if (config->server_name) {
-		identity_setting(config->server_name, id);
+	if (config->base.server_name) {
+		identity_setting(config->base.server_name, id);
 		*source = "setting";
 		return true;
 	}

@@ -52,11 +52,11 @@ static void defaults_select_nothing(void **state)
 	(void)state;
 	assert_string_equal("", none->error);
 	assert_int_equal(0, none->n_ports);
-	assert_null(none->ca_file);
-	assert_null(none->ca_dir);
-	assert_null(none->server_name);
+	assert_null(none->base.tls.ca_file);
+	assert_null(none->base.tls.ca_dir);
+	assert_null(none->base.server_name);
 	assert_null(none->log_path);
-	assert_int_equal(30000, none->handshake_timeout_ms);
+	assert_int_equal(30000, none->base.handshake_timeout_ms);
 	assert_int_equal(LOG_SINK_STDERR, none->log_sink);
 	assert_int_equal(LOG_LEVEL_ERROR, none->log_level);
 	config_parse(&config, NULL, storage, 0);
@@ -324,9 +324,9 @@ static void parses_server_names(void **state)
 		config = parse(entry, NULL);
 		if (rows[i].name) {
 			assert_string_equal("", config->error);
-			assert_string_equal(rows[i].name, config->server_name);
+			assert_string_equal(rows[i].name, config->base.server_name);
 		} else {
-			assert_null(config->server_name);
+			assert_null(config->base.server_name);
 			assert_non_null(strstr(config->error, rows[i].value));
 		}
 	}
@@ -380,7 +380,7 @@ static void parses_times(void **state)
 			fail_msg(
 				"\"%s\": \"%s\"", rows[i].value, config->error);
 		assert_int_equal(rows[i].ms ? rows[i].ms : 30000,
-			config->handshake_timeout_ms);
+			config->base.handshake_timeout_ms);
 	}
 }
 
@@ -417,9 +417,9 @@ static void copies_its_strings(void **state)
 	(void)state;
 	memset(entry, 'x', sizeof(entry) - 1);
 	memset(dir, 'x', sizeof(dir) - 1);
-	assert_string_equal("/a", config->ca_file);
-	assert_string_equal("/b", config->ca_dir);
-	assert_in_range((uintptr_t)config->ca_dir, (uintptr_t)storage,
+	assert_string_equal("/a", config->base.tls.ca_file);
+	assert_string_equal("/b", config->base.tls.ca_dir);
+	assert_in_range((uintptr_t)config->base.tls.ca_dir, (uintptr_t)storage,
 		(uintptr_t)storage + sizeof(storage));
 }
 
@@ -433,7 +433,7 @@ static void keeps_relative_paths_from_chdir(void **state)
 	config = parse("TLSSHIM_CA_FILE=ca.pem", "TLSSHIM_LOG=./log");
 	assert_string_equal("", config->error);
 	snprintf(expected, sizeof(expected), "%s/ca.pem", cwd);
-	assert_string_equal(expected, config->ca_file);
+	assert_string_equal(expected, config->base.tls.ca_file);
 	snprintf(expected, sizeof(expected), "%s/./log", cwd);
 	assert_string_equal(expected, config->log_path);
 }
@@ -454,8 +454,8 @@ static void a_lost_working_directory_is_an_error(void **state)
 		"TLSSHIM_CA_FILE: \"ca.pem\" is relative to a working "
 		"directory that cannot be found",
 		config->error);
-	assert_null(config->ca_file);
-	assert_string_equal("/b", config->ca_dir);
+	assert_null(config->base.tls.ca_file);
+	assert_string_equal("/b", config->base.tls.ca_dir);
 }
 
 /* Four settings, each as long as can be, fit; longer ones are errors. */
@@ -476,16 +476,16 @@ static void storage_is_enough_for_any_settings(void **state)
 	}
 	config_parse(&config, envp, storage, sizeof(storage));
 	assert_string_equal("", config.error);
-	assert_int_equal(PATH_MAX - 1, strlen(config.ca_dir));
-	assert_string_equal(name + 20, config.server_name);
+	assert_int_equal(PATH_MAX - 1, strlen(config.base.tls.ca_dir));
+	assert_string_equal(name + 20, config.base.server_name);
 	entries[1][strlen(entries[1])] = '/';
 	config_parse(&config, envp, storage, sizeof(storage));
 	assert_non_null(strstr(config.error, "is too long for a path"));
-	assert_null(config.ca_dir);
+	assert_null(config.base.tls.ca_dir);
 	entries[1][strlen(names[1])] = 'r';
 	config_parse(&config, envp, storage, sizeof(storage));
 	assert_non_null(strstr(config.error, "is too long for a path"));
-	assert_null(config.ca_dir);
+	assert_null(config.base.tls.ca_dir);
 	/* The cwd counts. */
 	entries[1][strlen(entries[1]) - 1] = '\0';
 	config_parse(&config, envp, storage, sizeof(storage));
@@ -504,7 +504,7 @@ static void too_little_storage_is_an_error(void **state)
 		config_parse(&config, envp, storage, size);
 		assert_string_equal(
 			"TLSSHIM_CA_FILE: \"/abc\" is too long", config.error);
-		assert_null(config.ca_file);
+		assert_null(config.base.tls.ca_file);
 		assert_int_equal(1, config.n_ports);
 		assert_int_equal('?', storage[size]);
 	}
@@ -516,7 +516,7 @@ static void too_little_storage_is_an_error(void **state)
 		memset(storage, '?', sizeof(storage));
 		config_parse(&config, envp, storage, size);
 		assert_non_null(strstr(config.error, "TLSSHIM_CA_FILE"));
-		assert_null(config.ca_file);
+		assert_null(config.base.tls.ca_file);
 		assert_int_equal('?', storage[size]);
 	}
 }
@@ -620,7 +620,7 @@ static int be_the_subject(void)
 	printf("secure %lu\nactive %d\nports %s\nerror %s\nca %s\nhidden %d\n"
 	       "table %d\ninside %s\nthread %d\n",
 		getauxval(AT_SECURE), config_active(), ports_text(config),
-		config->error, config->ca_file ? config->ca_file : "-",
+		config->error, config->base.tls.ca_file ? config->base.tls.ca_file : "-",
 		fake_hidden >= 0, names_table(&size) != NULL,
 		seen_inside ? seen_inside->error : "-",
 		seen_by_thread == config);

@@ -222,7 +222,7 @@ static void says_whom_the_peer_must_be(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(identity_rows); i++) {
 		const struct identity_row *row = &identity_rows[i];
-		struct config config = {.server_name = row->setting};
+		struct config config = {.base = {.server_name = row->setting}};
 		union policy_addr a = address(row->dialled, 443);
 		struct tls_identity id;
 		const char *source = NULL;

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values of settings: copies, paths, words, and the first error.
+ */
+#include "value.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* Notes an error of the value (or of the first n bytes of it) unless there is
+ * one already. */
+void value_reject_part(struct config_parser *p, const char *value, size_t n,
+	const char *problem)
+{
+	if (p->config->error[0])
+		return;
+	log_format(p->config->error, sizeof(p->config->error),
+		"%s: \"%.*s%s\" %s", p->setting->name,
+		(int)(n < VALUE_QUOTE_MAX ? n : VALUE_QUOTE_MAX), value,
+		n > VALUE_QUOTE_MAX ? "..." : "", problem);
+}
+
+void value_reject(
+	struct config_parser *p, const char *value, const char *problem)
+{
+	value_reject_part(p, value, strlen(value), problem);
+}
+
+/* Takes the text that stands at the start of the storage, n bytes with NUL. */
+static const char *keep(struct config_parser *p, size_t n)
+{
+	const char *kept = p->storage;
+
+	p->storage += n;
+	p->room -= n;
+	return kept;
+}
+
+const char *value_copy(struct config_parser *p, const char *value)
+{
+	size_t n = strlen(value) + 1;
+
+	if (n > p->room) {
+		value_reject(p, value, "is too long");
+		return NULL;
+	}
+	memcpy(p->storage, value, n);
+	return keep(p, n);
+}
+
+/* Absolute, because the program may chdir() before the file is opened. */
+const char *value_path(struct config_parser *p, const char *value)
+{
+	size_t n = strlen(value) + 1, dir;
+
+	if (value[0] == '/' && n <= PATH_MAX)
+		return value_copy(p, value);
+	if (value[0] == '/' || n > PATH_MAX || n + 2 > p->room) {
+		value_reject(p, value, "is too long for a path");
+		return NULL;
+	}
+	if (!getcwd(p->storage, p->room - n - 1)) {
+		value_reject(p, value,
+			"is relative to a working directory "
+			"that cannot be found");
+		return NULL;
+	}
+	dir = strlen(p->storage);
+	if (dir + 1 + n > PATH_MAX) {
+		value_reject(p, value, "is too long for a path");
+		return NULL;
+	}
+	p->storage[dir] = '/';
+	memcpy(p->storage + dir + 1, value, n);
+	return keep(p, dir + 1 + n);
+}
+
+bool value_choose(struct config_parser *p, const char *value,
+	const struct value_word *words, unsigned n, unsigned *chosen,
+	const char *expected)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(words[i].word, value)) {
+			*chosen = words[i].value;
+			return true;
+		}
+	value_reject(p, value, expected);
+	return false;
+}
