@@ -653,17 +653,17 @@ void conn_end_writing(struct conn *c)
 static bool probe_readable(struct conn *c)
 {
 	size_t available;
+	enum tls_result r;
 
 	if (c->read_end)
 		return true;
 	if (!c->maybe_readable)
 		return false;
-	if (c->low_water > 1) {
-		if (c->tls->fill(c->session, c->low_water, &available) ==
-			TLS_OK)
-			return available >= c->low_water;
-	}
-	switch (c->tls->probe(c->session)) {
+	if (c->low_water > 1)
+		r = c->tls->fill(c->session, c->low_water, &available);
+	else
+		r = c->tls->probe(c->session);
+	switch (r) {
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
 		c->maybe_readable = false;

@@ -60,6 +60,7 @@ struct conn {
 	bool nonblocking; /* what we know of the placeholder's O_NONBLOCK */
 	bool maybe_readable; /* a read might succeed without the kernel */
 	bool read_end;	     /* nothing more will be read */
+	bool end_known;	     /* behind what is decrypted there is an end */
 	bool read_shut;	     /* SHUT_RD */
 	bool write_end;	     /* close_notify was sent, or writing broke */
 	bool fin_pending;    /* the FIN waits for the output buffer */

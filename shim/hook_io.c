@@ -183,7 +183,7 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 		if (got < 0)
 			return i ? (int)i : -1;
 		msgs[i].msg_len = (unsigned)got;
-		if (got == 0 || is_over(end))
+		if (is_over(end))
 			return (int)i + 1;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;

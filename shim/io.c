@@ -88,11 +88,14 @@ static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
 	if (c->read_end)
 		return -conn_take_error(c);
 	if (flags & MSG_PEEK) {
-		if (!(flags & MSG_WAITALL))
+		if (!(flags & MSG_WAITALL) || want == 0)
 			want = 1;
 		r = c->tls->fill(c->session, want, &done);
-		if (done)
+		if (done) {
+			c->maybe_readable = true;
+			c->end_known = r == TLS_EOF || r == TLS_FAILED;
 			return (ssize_t)c->tls->peekv(c->session, iov, n);
+		}
 	} else if (total_len(iov, n) == 0) {
 		r = c->tls->probe(c->session);
 	} else {
@@ -186,6 +189,8 @@ static ssize_t recv_loop(struct conn *c, int fd, struct cursor cur, int flags)
 		r = try_recv(c, view, n, flags, want);
 		if (r > 0 && (flags & MSG_PEEK)) {
 			got = (size_t)r; /* a peek starts anew each time */
+			if (c->end_known)
+				flags |= MSG_DONTWAIT;
 		} else if (r > 0) {
 			got += (size_t)r;
 			cursor_move(&cur, (size_t)r);

@@ -287,6 +287,8 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 		if (real(setsockopt)(fd, level, name, value, len) < 0)
 			return -1;
 		sockopt_learn(c, fd);
+		/* What was too little may now be enough. */
+		c->maybe_readable = true;
 		return 0;
 	}
 	if (real(setsockopt)(c->real, level, name, value, len) < 0)

@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 3u
+#define TLS_ENGINE_ABI 4u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
@@ -163,9 +163,9 @@ struct tls_engine {
 	 * Decrypts all that can be had without blocking (at most 1 MiB is
 	 * ever held) and gives the number of bytes waiting in *avail.  The
 	 * transport is asked once in any case, and while fewer than `want`
-	 * bytes are waiting, until it has no more.  Result as probe(): TLS_OK
-	 * is at least one byte, perhaps fewer than wanted.  For MSG_PEEK,
-	 * FIONREAD (want = 1), SO_RCVLOWAT.
+	 * bytes are waiting, until it has no more.  TLS_OK: that many, or as
+	 * many as are ever held; else why there are not more.  For MSG_PEEK,
+	 * FIONREAD, SO_RCVLOWAT.
 	 */
 	enum tls_result (*fill)(
 		struct tls_session *s, size_t want, size_t *avail);

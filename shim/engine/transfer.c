@@ -221,11 +221,11 @@ enum tls_result transfer_fill(struct tls_session *s, size_t want, size_t *avail)
 	}
 	settle(s);
 	*avail = waiting(s);
-	if (*avail)
-		return TLS_OK;
-	arena_free(w->buf);
-	*w = (struct waiting){NULL, 0, 0, 0};
-	return result;
+	if (!*avail) {
+		arena_free(w->buf);
+		*w = (struct waiting){NULL, 0, 0, 0};
+	}
+	return *avail >= want || *avail == WAITING_MAX ? TLS_OK : result;
 }
 
 size_t transfer_peekv(struct tls_session *s, const struct iovec *iov, int n_iov)

@@ -204,7 +204,7 @@ static void fill_asks_again_while_fewer_than_wanted_are_there(void **state)
 	assert_int_equal(l.recvs, 1);
 	lab_server_write(&l, "hello", 5);
 	l.recvs = 0;
-	assert_int_equal(tls->fill(l.client, 11, &avail), TLS_OK);
+	assert_int_equal(tls->fill(l.client, 11, &avail), TLS_WANT_READ);
 	assert_int_equal(avail, 10);
 	assert_int_equal(l.recvs, 2);
 	lab_close(&l);
@@ -236,7 +236,7 @@ static void fill_never_holds_more_than_a_mebibyte(void **state)
 	free(data);
 }
 
-static void fill_tells_the_end_once_all_is_read(void **state)
+static void fill_tells_the_end_behind_what_waits(void **state)
 {
 	size_t n, avail;
 	struct lab l;
@@ -246,7 +246,8 @@ static void fill_tells_the_end_once_all_is_read(void **state)
 	lab_connect_quiet(&l, NULL);
 	lab_server_write(&l, "x", 1);
 	SSL_shutdown(l.server);
-	assert_int_equal(tls->fill(l.client, 10, &avail), TLS_OK);
+	assert_int_equal(tls->fill(l.client, 1, &avail), TLS_OK);
+	assert_int_equal(tls->fill(l.client, 10, &avail), TLS_EOF);
 	assert_int_equal(avail, 1);
 	assert_int_equal(tls->probe(l.client), TLS_OK);
 	lab_read(&l, &c, 1, &n);
@@ -272,7 +273,7 @@ int main(void)
 		cmocka_unit_test(
 			fill_asks_again_while_fewer_than_wanted_are_there),
 		cmocka_unit_test(fill_never_holds_more_than_a_mebibyte),
-		cmocka_unit_test(fill_tells_the_end_once_all_is_read),
+		cmocka_unit_test(fill_tells_the_end_behind_what_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
