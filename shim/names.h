@@ -91,7 +91,10 @@ struct names_address {
 };
 bool names_address(
 	const struct sockaddr *addr, socklen_t len, struct names_address *out);
+void names_address_v4(const void *in_addr, struct names_address *out);
 bool names_address_is_v4(const struct names_address *address);
+bool names_address_equal(
+	const struct names_address *a, const struct names_address *b);
 
 /* In the child of a fork: another thread of the parent may have held the lock
  * of the private table. */
