@@ -172,7 +172,7 @@ static void latest_first(struct names_found *found, const uint32_t *stamps)
 static bool table_find(
 	const struct names_address *address, struct names_found *found)
 {
-	uint32_t stamps[NAMES_FOUND_MAX], state;
+	uint32_t stamps[NAMES_FOUND_MAX] = {0}, state;
 	uint32_t hash = hash_of(address);
 
 	if (!table || table_is_unsure(hash))
