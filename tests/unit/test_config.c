@@ -324,7 +324,8 @@ static void parses_server_names(void **state)
 		config = parse(entry, NULL);
 		if (rows[i].name) {
 			assert_string_equal("", config->error);
-			assert_string_equal(rows[i].name, config->base.server_name);
+			assert_string_equal(
+				rows[i].name, config->base.server_name);
 		} else {
 			assert_null(config->base.server_name);
 			assert_non_null(strstr(config->error, rows[i].value));
@@ -620,7 +621,8 @@ static int be_the_subject(void)
 	printf("secure %lu\nactive %d\nports %s\nerror %s\nca %s\nhidden %d\n"
 	       "table %d\ninside %s\nthread %d\n",
 		getauxval(AT_SECURE), config_active(), ports_text(config),
-		config->error, config->base.tls.ca_file ? config->base.tls.ca_file : "-",
+		config->error,
+		config->base.tls.ca_file ? config->base.tls.ca_file : "-",
 		fake_hidden >= 0, names_table(&size) != NULL,
 		seen_inside ? seen_inside->error : "-",
 		seen_by_thread == config);
