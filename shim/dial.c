@@ -170,7 +170,8 @@ static bool is_in_use(int fd)
 
 bool dial_wants(const struct sockaddr *addr, socklen_t len)
 {
-	return config_active() &&
+	/* Longer than any address: EINVAL, the kernel's affair. */
+	return config_active() && len <= sizeof(struct sockaddr_storage) &&
 	       policy_select(config_get(), addr, len) != POLICY_PLAIN;
 }
 
@@ -287,14 +288,16 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 
 	if (!safe)
 		return refuse(c, EACCES, c->name_source);
+	/* First, so that a process out of descriptors is told so, and not
+	 * that the engine cannot be loaded. */
+	err = open_real(c, fd);
+	if (err)
+		return err;
 	ctx = load_context(&why);
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);
 	c->tls = tls_loaded();
 	register_fork_once();
-	err = open_real(c, fd);
-	if (err)
-		return err;
 	err = sockopt_carry(fd, c->real, why.text, sizeof(why.text));
 	if (err)
 		return refuse(c, err, why.text);
@@ -409,7 +412,7 @@ int dial_again(struct conn *c, int fd, const struct sockaddr *addr)
 
 	if (err)
 		return fail(err);
-	if (addr->sa_family == AF_UNSPEC) {
+	if (addr && addr->sa_family == AF_UNSPEC) {
 		conn_unlock(c);
 		conn_forget_numbers(c);
 		return 0;

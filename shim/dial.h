@@ -19,7 +19,7 @@
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len);
 
 /* connect(2) for a number that names a connection: EALREADY, 0 once, then
- * EISCONN; its failure once; AF_UNSPEC dissolves it. */
+ * EISCONN; its failure once; AF_UNSPEC dissolves it.  addr NULL: any. */
 int dial_again(struct conn *c, int fd, const struct sockaddr *addr);
 
 /* Would dial_connect() take this connection? */

@@ -17,7 +17,8 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	conn_ref struct conn *c = fdtab_get(fd);
 	const struct sockaddr *to = addr.__sockaddr__;
 
-	if (c && to && len >= sizeof(to->sa_family))
+	if (c && to && len >= sizeof(to->sa_family) &&
+		len <= sizeof(struct sockaddr_storage))
 		return dial_again(c, fd, to);
 	if (c || !dial_wants(to, len))
 		return real(connect)(fd, addr, len);

@@ -270,6 +270,17 @@ static ssize_t send_opening(int fd, const struct sockaddr *addr, socklen_t len,
 		   fail(ENOTCONN);
 }
 
+/* On a socket that is being connected it is a connect() first. */
+static ssize_t send_opened(struct conn *c, int fd, const struct sockaddr *addr,
+	const struct iovec *iov, int n, int flags)
+{
+	if (addr && addr->sa_family == AF_UNSPEC)
+		return fail(EOPNOTSUPP);
+	if (dial_again(c, fd, addr) < 0)
+		return -1;
+	return io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN);
+}
+
 static bool opens_ours(int flags, const struct sockaddr *addr, socklen_t len)
 {
 	return (flags & MSG_FASTOPEN) && addr && dial_wants(addr, len);
@@ -281,6 +292,8 @@ HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	conn_ref struct conn *c = fdtab_get(fd);
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 
+	if (c && (flags & MSG_FASTOPEN))
+		return send_opened(c, fd, addr.__sockaddr__, &iov, 1, flags);
 	if (c)
 		return io_send(c, fd, &iov, 1, flags);
 	if (opens_ours(flags, addr.__sockaddr__, addrlen))
@@ -294,6 +307,9 @@ static ssize_t send_message(struct conn *c, int fd, const struct msghdr *msg,
 {
 	if (msg->msg_iovlen > IOV_MAX)
 		return fail(EMSGSIZE);
+	if (flags & MSG_FASTOPEN)
+		return send_opened(c, fd, msg->msg_name, msg->msg_iov,
+			(int)msg->msg_iovlen, flags);
 	return io_send(c, fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
 }
 

@@ -453,6 +453,15 @@ ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
 
 /* ---- shutdown ---- */
 
+/* Before it is open, any shutdown makes the socket fresh: inet_shutdown() in
+ * Linux, TCP_SYN_SENT.  Drops the lock. */
+static int give_up_opening(struct conn *c)
+{
+	conn_unlock(c);
+	conn_forget_numbers(c);
+	return 0;
+}
+
 int io_shutdown(struct conn *c, int how)
 {
 	int err = conn_lock(c);
@@ -462,6 +471,8 @@ int io_shutdown(struct conn *c, int how)
 	conn_advance(c);
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		err = EINVAL;
+	else if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING)
+		return give_up_opening(c);
 	else if (c->state != CONN_OPEN)
 		err = ENOTCONN;
 	if (!err && how != SHUT_WR) {

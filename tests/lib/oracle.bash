@@ -72,6 +72,17 @@ run_oracle()
 	cat "$said"
 }
 
+# shows PROGRAM SCENARIO <EXPECTED: for what plain TCP has no equal of, such as
+# a handshake that is not done yet.
+shows()
+{
+	local shimmed
+
+	shimmed=$(run_shim "$@" 3>&-)
+	diff <(grep -v '^$') <(echo "$shimmed") >&2 ||
+		fail "not as expected (<), but (>)" || return
+}
+
 # same PROGRAM SCENARIO: the two runs are equal.
 same()
 {

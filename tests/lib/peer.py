@@ -25,6 +25,7 @@ a fact and not a matter of time.
 When the session ends, DIR/NAME.said tells what each connection got: bytes,
 their sum, and how it ended; in TLS all of the wire must have been records.
 """
+import collections
 import fcntl
 import os
 import queue
@@ -47,7 +48,7 @@ class Connection(tlsserver.Peer):
     def __init__(self, session, sock, number):
         super().__init__(session.server, sock, number)
         self.session, self.client = session, sock.getpeername()
-        self.todo = queue.Queue()
+        self.todo = session.todo[number]
         self.to_wire, self.from_wire = bytearray(), bytearray()
         self.said, self.got = b"", b""
         self.held = b""
@@ -163,7 +164,8 @@ class Connection(tlsserver.Peer):
 
     def step_hello(self, _):
         """The client has said something; the handshake is still to come."""
-        self.sock.recv(1, socket.MSG_PEEK)
+        if self.session.tls:
+            self.sock.recv(1, socket.MSG_PEEK)
 
     def step_nothing(self, _):
         pass
@@ -177,22 +179,27 @@ class Connection(tlsserver.Peer):
     # The thread
 
     def run(self):
+        if self.auto:
+            self.do("handshake")
         while True:
             command, answer = self.todo.get()
             if command is None:
                 break
-            name, _, arg = command.partition(" ")
-            try:
-                text = getattr(self, "step_" + name)(arg) or ""
-                if not self.closed:
-                    self.settle()
-            except tlsserver.Ended:
-                text = "ended: " + self.how()
-            except Exception as error:
-                text = f"!{command}: {type(error).__name__}: {error}"
-                self.errors.append(text)
-            answer.put(text)
+            answer.put(self.do(command))
         self.finish()
+
+    def do(self, command):
+        name, _, arg = command.partition(" ")
+        try:
+            text = getattr(self, "step_" + name)(arg) or ""
+            if not self.closed:
+                self.settle()
+        except tlsserver.Ended:
+            text = "ended: " + self.how()
+        except Exception as error:
+            text = f"!{command}: {type(error).__name__}: {error}"
+            self.errors.append(text)
+        return text
 
     def finish(self):
         """The program is gone: hear the rest, and how it ended."""
@@ -236,6 +243,8 @@ class Session:
         self.tls = kind == "tls"
         self.auto, self.hold = True, False
         self.connections = []
+        # What each connection has to do, those to come included.
+        self.todo = collections.defaultdict(queue.Queue)
         self.changed = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.ended = False
@@ -249,8 +258,7 @@ class Session:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.changed:
                 c = Connection(self, sock, len(self.connections) + 1)
-                if self.tls and self.auto:
-                    c.todo.put(("handshake", queue.Queue()))
+                c.auto = self.tls and self.auto
                 self.connections.append(c)
                 self.changed.notify_all()
             c.thread = threading.Thread(target=c.run, daemon=True)
@@ -284,7 +292,9 @@ class Session:
             pass
         else:
             answer = queue.Queue()
-            self.connection(number).todo.put((line, answer))
+            if wait or not number:
+                number = self.connection(number).number
+            self.todo[number].put((line, answer))
             if wait:
                 return answer.get()
         return ""
