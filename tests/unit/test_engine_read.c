@@ -163,6 +163,30 @@ static void a_big_transfer_arrives_whole_by_random_steps(void **state)
 	free(data);
 }
 
+static void pending_in_tells_what_the_kernel_no_longer_has(void **state)
+{
+	struct lab l;
+	char buf[9];
+	size_t n;
+
+	(void)state;
+	lab_connect_quiet(&l, NULL);
+	assert_false(tls->pending_in(l.client));
+	lab_server_write(&l, "one", 3);
+	assert_false(tls->pending_in(l.client));
+	assert_int_equal(lab_read(&l, buf, 1, &n), TLS_OK);
+	assert_true(tls->pending_in(l.client));
+	assert_int_equal(lab_read(&l, buf, 9, &n), TLS_OK);
+	assert_false(tls->pending_in(l.client));
+	lab_server_write(&l, "two", 3);
+	SSL_shutdown(l.server);
+	assert_int_equal(lab_read(&l, buf, 3, &n), TLS_OK);
+	assert_true(tls->pending_in(l.client));
+	assert_int_equal(lab_read(&l, buf, 3, &n), TLS_EOF);
+	assert_true(tls->pending_in(l.client));
+	lab_close(&l);
+}
+
 /* ---- peeking ---- */
 
 static void fill_holds_what_peekv_shows_and_readv_takes(void **state)
@@ -269,6 +293,8 @@ int main(void)
 			a_read_that_has_nothing_always_asks_the_transport),
 		cmocka_unit_test(a_read_of_no_bytes_takes_none),
 		cmocka_unit_test(a_big_transfer_arrives_whole_by_random_steps),
+		cmocka_unit_test(
+			pending_in_tells_what_the_kernel_no_longer_has),
 		cmocka_unit_test(fill_holds_what_peekv_shows_and_readv_takes),
 		cmocka_unit_test(
 			fill_asks_again_while_fewer_than_wanted_are_there),
