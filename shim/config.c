@@ -126,10 +126,45 @@ static void parse_entry(
 			p->setting->name, p->setting->syntax);
 }
 
+/* Settings that make no sense without or with another. */
+static void check_dest(struct config *config, const struct config_dest *dest)
+{
+	const struct tls_settings *tls = &dest->tls;
+	const char *problem = NULL;
+
+	if (tls->key && !tls->cert)
+		problem = "TLSSHIM_KEY is set and TLSSHIM_CERT is not: "
+			  "expected both";
+	else if (tls->key_password_file && !tls->cert)
+		problem = "TLSSHIM_KEY_PASSWORD_FILE is set and TLSSHIM_CERT "
+			  "is not: expected both";
+	else if (tls->crl_insecure_soft && !tls->crl_file && !tls->crl_dir)
+		problem = "TLSSHIM_CRL is set and neither TLSSHIM_CRL_FILE "
+			  "nor TLSSHIM_CRL_DIR is: expected one of them";
+	else if (tls->max_version && tls->min_version > tls->max_version)
+		problem = "TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION";
+	if (problem && !config->error[0])
+		log_format(config->error, sizeof(config->error), "%s", problem);
+}
+
+/* The variable is one that other programs honour, hence the setting of ours
+ * that allows it. */
+static const char *keylog_file(struct config_parser *p, char *const envp[])
+{
+	static const char name[] = "SSLKEYLOGFILE=";
+
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, name, strlen(name)) &&
+			(*envp)[strlen(name)])
+			return value_path(p, *envp + strlen(name));
+	return NULL;
+}
+
 void config_parse(
 	struct config *config, char *const envp[], char *storage, size_t size)
 {
 	struct config_parser p = {config, &config->base, NULL, storage, size};
+	char *const *first = envp;
 	int saved_errno = errno;
 	unsigned long seen = 0;
 
@@ -137,6 +172,10 @@ void config_parse(
 	for (; envp && *envp; envp++)
 		if (is_setting(*envp))
 			parse_entry(&p, *envp, &seen);
+	envp = first;
+	if (config->base.keylog)
+		config->base.tls.keylog_file = keylog_file(&p, envp);
+	check_dest(config, &config->base);
 	errno = saved_errno;
 }
 

@@ -33,6 +33,7 @@ struct config_ports {
 struct config_dest {
 	const char *server_name; /* a canonical name or an address; or NULL */
 	unsigned handshake_timeout_ms;
+	bool keylog;
 	struct tls_settings tls; /* paths are absolute */
 };
 

@@ -534,10 +534,11 @@ static void log_opened(const struct conn *c)
 		return;
 	c->tls->info(c->session, &info);
 	log_line(LOG_LEVEL_INFO,
-		"%s: connected: %s%s%s%s, verified for %s (%s): %s, issuer %s; "
-		"handshake %ld.%c%c ms",
+		"%s: connected: %s%s%s%s%s%s, verified for %s (%s): %s, issuer "
+		"%s; handshake %ld.%c%c ms",
 		c->destination, info.version, *info.cipher ? " " : "",
-		info.cipher, info.resumed ? " resumed" : "", c->name,
+		info.cipher, info.resumed ? " resumed" : "",
+		*info.alpn ? " alpn " : "", info.alpn, c->name,
 		c->name_source, info.subject, info.issuer, (long)(us / 1000),
 		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
 }

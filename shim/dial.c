@@ -51,8 +51,8 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 static ssize_t transport_send(void *owner, const void *buf, size_t len)
 {
 	struct conn *c = owner;
-	ssize_t sent = real(send)(
-		c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t sent =
+		real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	return sent < 0 ? -errno : sent;
 }
@@ -64,17 +64,31 @@ static void transport_trace(void *owner, const char *step)
 	log_line(LOG_LEVEL_DEBUG, "%s: %s", c->destination, step);
 }
 
-static const struct tls_transport quiet = { transport_recv, transport_send,
-	NULL };
-static const struct tls_transport traced = { transport_recv, transport_send,
-	transport_trace };
+static const struct tls_transport quiet = {
+	transport_recv, transport_send, NULL};
+static const struct tls_transport traced = {
+	transport_recv, transport_send, transport_trace};
 
 /* ---- engine and trust ---- */
+
+static void complain(const char *text)
+{
+	log_line(LOG_LEVEL_ERROR, "%s", text);
+}
+
+/* What holds for every connection, and who hears of it. */
+static struct tls_context *new_context(
+	const struct tls_engine *tls, struct tls_failure *why)
+{
+	struct tls_settings settings = config_get()->base.tls;
+
+	settings.complain = complain;
+	return tls->context_new(&settings, why);
+}
 
 /* The context of the settings, made once; NULL with *why filled in. */
 static struct tls_context *load_context(struct tls_failure *why)
 {
-	const struct config *config = config_get();
 	struct tls_context *ctx =
 		__atomic_load_n(&the_context, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
@@ -87,7 +101,7 @@ static struct tls_context *load_context(struct tls_failure *why)
 	pthread_mutex_lock(&load_lock);
 	ctx = the_context;
 	if (!ctx)
-		ctx = tls->context_new(&config->base.tls, why);
+		ctx = new_context(tls, why);
 	__atomic_store_n(&the_context, ctx, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&load_lock);
 	return ctx;
@@ -145,8 +159,8 @@ static int int_option(int fd, int level, int name)
 	int value = -1;
 	socklen_t len = sizeof(value);
 
-	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value :
-								      -1;
+	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value
+								    : -1;
 }
 
 static bool is_inet_stream(int fd)
@@ -161,7 +175,7 @@ static bool is_inet_stream(int fd)
  * not see: the kernel will say EISCONN, EALREADY. */
 static bool is_in_use(int fd)
 {
-	struct tcp_info info = { 0 };
+	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
@@ -206,7 +220,7 @@ static void name_it(struct conn *c, int fd)
 /* All numbers of the program's socket name the connection from now on. */
 static void set_numbers(struct conn *c, int fd)
 {
-	struct siblings all = { .n = 0 };
+	struct siblings all = {.n = 0};
 
 	if (fdtab_is_marked(fd) && fstat(fd, &all.file) == 0)
 		fdtab_each(0, FDTAB_MAX - 1, note_sibling, &all);
@@ -230,16 +244,38 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 	found->n = 0;
 	if (!config->base.server_name)
 		names_find(addr, c->addr_len, found);
-	safe = policy_identity(config, &c->dialled.any, found, id,
-		&c->name_source);
+	safe = policy_identity(
+		config, &c->dialled.any, found, id, &c->name_source);
 	c->several_names = found->source == NAMES_SEVERAL;
 	host = found->n ? found->names[0] : config->base.server_name;
-	policy_destination(c->destination, sizeof(c->destination), host,
-		&c->dialled.any);
+	policy_destination(
+		c->destination, sizeof(c->destination), host, &c->dialled.any);
 	log_format(c->name, sizeof(c->name), "%s",
 		id->n_names ? id->names[0] : "the address");
 	id->cache_key = c->destination;
 	return safe;
+}
+
+/* One line for each connection that is less safe than it should be. */
+static void warn_of_settings(const struct conn *c)
+{
+	const struct tls_settings *tls = &config_get()->base.tls;
+
+	if (tls->verify == TLS_VERIFY_INSECURE_NO_NAME)
+		log_line(LOG_LEVEL_ERROR,
+			"%s: warning: whose certificate it is is not checked "
+			"(TLSSHIM_VERIFY=insecure-no-name)",
+			c->destination);
+	if (tls->verify == TLS_VERIFY_INSECURE_NONE)
+		log_line(LOG_LEVEL_ERROR,
+			"%s: warning: the server's certificate is not verified "
+			"(TLSSHIM_VERIFY=insecure-none)",
+			c->destination);
+	if (tls->keylog_file)
+		log_line(LOG_LEVEL_ERROR,
+			"%s: warning: the session's secrets are written to %s "
+			"(TLSSHIM_KEYLOG=insecure-yes)",
+			c->destination, tls->keylog_file);
 }
 
 static int open_real(struct conn *c, int fd)
@@ -262,9 +298,9 @@ static int open_real(struct conn *c, int fd)
 static void set_target(struct conn *c)
 {
 	const struct config *config = config_get();
-	in_port_t *port = c->dialled.any.sa_family == AF_INET ?
-				  &c->target.in.sin_port :
-				  &c->target.in6.sin6_port;
+	in_port_t *port = c->dialled.any.sa_family == AF_INET
+				  ? &c->target.in.sin_port
+				  : &c->target.in6.sin6_port;
 
 	c->target = c->dialled;
 	*port = htons(policy_tls_port(config, ntohs(*port)));
@@ -279,20 +315,21 @@ static int refuse(const struct conn *c, int err, const char *why)
 /* Everything before the network: 0, or the errno value of a refusal. */
 static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 {
-	struct tls_failure why = { .kind = TLS_FAIL_NONE };
+	struct tls_failure why = {.kind = TLS_FAIL_NONE};
 	struct names_found found;
 	struct tls_identity id;
 	struct tls_context *ctx;
 	bool safe = choose_identity(c, addr, &found, &id);
 	int err;
 
-	if (!safe)
+	if (!safe && config_get()->base.tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
 	/* First, so that a process out of descriptors is told so, and not
 	 * that the engine cannot be loaded. */
 	err = open_real(c, fd);
 	if (err)
 		return err;
+	warn_of_settings(c);
 	ctx = load_context(&why);
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);
@@ -303,8 +340,8 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
 	set_target(c);
-	c->session = c->tls->session_new(ctx, &id,
-		log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
+	c->session = c->tls->session_new(
+		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : EMFILE;
@@ -368,8 +405,8 @@ static int refuse_settings(const struct sockaddr *addr)
 	char where[CONN_DESTINATION_MAX];
 
 	policy_destination(where, sizeof(where), NULL, addr);
-	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", where,
-		config_get()->error);
+	log_line(
+		LOG_LEVEL_ERROR, "%s: refused: %s", where, config_get()->error);
 	return fail(EACCES);
 }
 
@@ -379,8 +416,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct conn *c;
 	int r;
 
-	enum policy_verdict verdict =
-		policy_select(config_get(), addr, len);
+	enum policy_verdict verdict = policy_select(config_get(), addr, len);
 
 	if (verdict == POLICY_PLAIN || !is_inet_stream(fd) || is_in_use(fd))
 		return real(connect)(fd, addr, len);

@@ -174,6 +174,214 @@ static void parse_log_level(struct config_parser *p, const char *value)
 			"is not a level: expected error, info or debug");
 }
 
+/* ---- the peer ---- */
+
+#define CHOOSE(p, value, words, chosen, expected)                              \
+	value_choose(p, value, words, sizeof(words) / sizeof((words)[0]),      \
+		chosen, expected)
+
+static const struct value_word yes_or_no[] = {{"no", 0}, {"yes", 1}};
+#define YES_OR_NO "is neither yes nor no"
+
+static void parse_verify(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {{"full", TLS_VERIFY_FULL},
+		{"insecure-no-name", TLS_VERIFY_INSECURE_NO_NAME},
+		{"insecure-none", TLS_VERIFY_INSECURE_NONE}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is no level of verification: expected full, "
+		    "insecure-no-name or insecure-none"))
+		p->dest->tls.verify = chosen;
+}
+
+static void parse_crl_file(struct config_parser *p, const char *value)
+{
+	p->dest->tls.crl_file = value_path(p, value);
+}
+
+static void parse_crl_dir(struct config_parser *p, const char *value)
+{
+	p->dest->tls.crl_dir = value_path(p, value);
+}
+
+static void parse_crl(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"required", 0}, {"insecure-soft", 1}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected required or insecure-soft"))
+		p->dest->tls.crl_insecure_soft = chosen;
+}
+
+static void parse_ocsp(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {{"off", TLS_OCSP_OFF},
+		{"stapled", TLS_OCSP_STAPLED},
+		{"require-stapled", TLS_OCSP_REQUIRED}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected off, stapled or require-stapled"))
+		p->dest->tls.ocsp = chosen;
+}
+
+static void parse_x509_strict(struct config_parser *p, const char *value)
+{
+	unsigned chosen;
+
+	if (CHOOSE(p, value, yes_or_no, &chosen, YES_OR_NO))
+		p->dest->tls.x509_strict = chosen;
+}
+
+static void parse_partial_chain(struct config_parser *p, const char *value)
+{
+	unsigned chosen;
+
+	if (CHOOSE(p, value, yes_or_no, &chosen, YES_OR_NO))
+		p->dest->tls.no_partial_chain = !chosen;
+}
+
+#define BLANKS " \t\r\n"
+#define PIN_PREFIX "sha256//"
+#define PIN_DIGITS 43 /* of base64, and a '=' */
+
+static bool is_pin(const char *s, size_t n)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	return n == strlen(PIN_PREFIX) + PIN_DIGITS + 1 &&
+	       !strncmp(s, PIN_PREFIX, strlen(PIN_PREFIX)) &&
+	       strspn(s + strlen(PIN_PREFIX), base64) == PIN_DIGITS &&
+	       s[n - 1] == '=';
+}
+
+static void parse_pins(struct config_parser *p, const char *value)
+{
+	const char *s = value;
+
+	while (*(s += strspn(s, BLANKS))) {
+		size_t n = strcspn(s, BLANKS);
+
+		if (!is_pin(s, n)) {
+			value_reject_part(p, s, n,
+				"is not a pin: expected sha256// and 44 "
+				"characters of base64");
+			return;
+		}
+		s += n;
+	}
+	p->dest->tls.pins = value_copy(p, value);
+}
+
+static void parse_pin_file(struct config_parser *p, const char *value)
+{
+	p->dest->tls.pin_file = value_path(p, value);
+}
+
+/* ---- our own credentials ---- */
+
+/* RFC 3986: "pkcs11:" and the like, which are no paths. */
+static bool is_uri(const char *value)
+{
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+
+	return n > 1 && value[n] == ':';
+}
+
+static const char *path_or_uri(struct config_parser *p, const char *value)
+{
+	return is_uri(value) ? value_copy(p, value) : value_path(p, value);
+}
+
+static void parse_cert(struct config_parser *p, const char *value)
+{
+	p->dest->tls.cert = path_or_uri(p, value);
+}
+
+static void parse_key(struct config_parser *p, const char *value)
+{
+	p->dest->tls.key = path_or_uri(p, value);
+}
+
+static void parse_key_password_file(struct config_parser *p, const char *value)
+{
+	p->dest->tls.key_password_file = value_path(p, value);
+}
+
+/* ---- the protocol ---- */
+
+static unsigned version(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"TLSv1.2", TLS_VERSION_1_2}, {"TLSv1.3", TLS_VERSION_1_3}};
+	unsigned chosen = 0;
+
+	CHOOSE(p, value, words, &chosen,
+		"is no version: expected TLSv1.2 or TLSv1.3 (older ones are "
+		"not secure)");
+	return chosen;
+}
+
+static void parse_min_version(struct config_parser *p, const char *value)
+{
+	p->dest->tls.min_version = version(p, value);
+}
+
+static void parse_max_version(struct config_parser *p, const char *value)
+{
+	p->dest->tls.max_version = version(p, value);
+}
+
+/* RFC 7301: names of 1 to 255 bytes; of ours all together fit in 255. */
+static void parse_alpn(struct config_parser *p, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len > 254 || value[0] == ',' || value[len - 1] == ',' ||
+		strstr(value, ",,") || strpbrk(value, BLANKS))
+		value_reject(p, value,
+			"is no list of protocols: expected names separated by "
+			"commas, such as h2,http/1.1");
+	else
+		p->dest->tls.alpn = value_copy(p, value);
+}
+
+/* The engine alone knows the commands; this much can be said before. */
+static void parse_openssl(struct config_parser *p, const char *value)
+{
+	const char *s = value;
+
+	while (*(s += strspn(s, BLANKS))) {
+		size_t n = strcspn(s, BLANKS);
+		const char *equals = memchr(s, '=', n);
+
+		if (!equals || equals == s || equals == s + n - 1) {
+			value_reject_part(p, s, n,
+				"is no command for OpenSSL: expected "
+				"Name=Value, such as Groups=X25519:P-256");
+			return;
+		}
+		s += n;
+	}
+	p->dest->tls.openssl = value_copy(p, value);
+}
+
+static void parse_keylog(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"no", 0}, {"insecure-yes", 1}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected no or insecure-yes"))
+		p->dest->keylog = chosen;
+}
+
 const struct config_setting config_settings[] = {
 	{"TLSSHIM_PORTS", "PORT[-PORT][:TLSPORT] ...", "none",
 		"ports whose TCP connections are TLS, separated by blanks or "
@@ -187,6 +395,57 @@ const struct config_setting config_settings[] = {
 		parse_ca_dir},
 	{"TLSSHIM_SERVER_NAME", "NAME | ADDRESS", "what the program looked up",
 		"whom every server must prove to be", parse_server_name},
+	{"TLSSHIM_VERIFY", "full | insecure-no-name | insecure-none", "full",
+		"what a server must prove; insecure-no-name: not who it is, "
+		"insecure-none: nothing (both warn)",
+		parse_verify},
+	{"TLSSHIM_PIN", "sha256//BASE64 ...", "none",
+		"hashes of public keys, one of which must be in the chain as "
+		"well",
+		parse_pins},
+	{"TLSSHIM_PIN_FILE", "FILE", "none", "the same, in a file",
+		parse_pin_file},
+	{"TLSSHIM_CRL_FILE", "FILE", "none",
+		"revocation lists (PEM or DER); one of each issuer in a chain "
+		"is needed",
+		parse_crl_file},
+	{"TLSSHIM_CRL_DIR", "DIRECTORY", "none",
+		"the same, in a hashed directory", parse_crl_dir},
+	{"TLSSHIM_CRL", "required | insecure-soft", "required",
+		"insecure-soft: a missing or outdated list will do", parse_crl},
+	{"TLSSHIM_OCSP", "off | stapled | require-stapled", "stapled",
+		"stapled: a response that the server gives, or its certificate "
+		"demands, must be good",
+		parse_ocsp},
+	{"TLSSHIM_X509_STRICT", "yes | no", "no",
+		"refuse certificates that break RFC 5280 in harmless ways too",
+		parse_x509_strict},
+	{"TLSSHIM_PARTIAL_CHAIN", "yes | no", "yes",
+		"is every certificate of TLSSHIM_CA_FILE and TLSSHIM_CA_DIR "
+		"trusted, or only self-signed ones?",
+		parse_partial_chain},
+	{"TLSSHIM_CERT", "FILE | URI", "none",
+		"our certificate and its chain, for servers that ask for one",
+		parse_cert},
+	{"TLSSHIM_KEY", "FILE | URI", "in TLSSHIM_CERT",
+		"the private key of TLSSHIM_CERT", parse_key},
+	{"TLSSHIM_KEY_PASSWORD_FILE", "FILE", "none",
+		"the password of TLSSHIM_KEY is this file's first line",
+		parse_key_password_file},
+	{"TLSSHIM_MIN_VERSION", "TLSv1.2 | TLSv1.3", "TLSv1.2",
+		"the lowest version of TLS", parse_min_version},
+	{"TLSSHIM_MAX_VERSION", "TLSv1.2 | TLSv1.3", "TLSv1.3",
+		"the highest version of TLS", parse_max_version},
+	{"TLSSHIM_ALPN", "NAME[,NAME...]", "none",
+		"application protocols to offer, the best first", parse_alpn},
+	{"TLSSHIM_OPENSSL", "Name=Value ...", "none",
+		"commands of SSL_CONF_cmd(3): CipherString, Ciphersuites, "
+		"Groups, SignatureAlgorithms, Options...",
+		parse_openssl},
+	{"TLSSHIM_KEYLOG", "no | insecure-yes", "no",
+		"write the secrets of all sessions to the file named by "
+		"SSLKEYLOGFILE",
+		parse_keylog},
 	{"TLSSHIM_HANDSHAKE_TIMEOUT", "SECONDS", "30",
 		"how long a handshake may take, 0.001 to 3600", parse_timeout},
 	{"TLSSHIM_LOG", "stderr | none | syslog | PATH", "stderr",

@@ -44,18 +44,74 @@ enum tls_failure_kind {
 	TLS_FAIL_MEMORY,
 };
 
+/* What the log tells of a certificate that was refused, beside the text. */
+struct tls_refusal {
+	int depth;	    /* in the chain; 0: the server's own */
+	const char *reason; /* OpenSSL's words for it */
+	const char *hint;   /* what to set or to do; never NULL */
+	/* All printable ASCII; dates as 2026-03-01. */
+	char subject[256], issuer[256], names[256];
+	char not_before[16], not_after[16];
+};
+
 struct tls_failure {
 	enum tls_failure_kind kind;
 	int transport_errno;
 	/* One clause without a full stop, printable ASCII, for the log line:
 	 * "certificate expired 2026-03-01 (CN=db, issuer CN=Corp CA)". */
 	char text[512];
+	/* Of a certificate that was refused, else NULL.  The session's. */
+	const struct tls_refusal *refusal;
 };
 
-/* What to trust.  Strings are copied by context_new(). */
+enum tls_verify {
+	TLS_VERIFY_FULL,
+	TLS_VERIFY_INSECURE_NO_NAME, /* the chain, but not whose it is */
+	TLS_VERIFY_INSECURE_NONE,    /* nothing but the pins, if there are */
+};
+
+enum tls_ocsp {
+	TLS_OCSP_STAPLED, /* a response that is given must be good */
+	TLS_OCSP_REQUIRED,
+	TLS_OCSP_OFF, /* not asked for, not even by must-staple */
+};
+
+#define TLS_VERSION_1_2 0x0303u
+#define TLS_VERSION_1_3 0x0304u
+
+/*
+ * Whom to trust, with which credentials, by which protocol.  All zero: the
+ * system's trust store, full verification, any version from TLS 1.2.  Strings
+ * are copied by context_new().
+ */
 struct tls_settings {
-	const char *ca_file; /* NULL: none; with no ca_dir either, the system's */
-	const char *ca_dir;  /* a directory of hashed names, or NULL */
+	const char
+		*ca_file; /* NULL: none; with no ca_dir either, the system's */
+	const char *ca_dir; /* a directory of hashed names, or NULL */
+	/* Is a certificate of ca_file or ca_dir that is not self-signed no
+	 * anchor? */
+	bool no_partial_chain;
+	bool x509_strict;     /* X509_V_FLAG_X509_STRICT */
+	const char *crl_file; /* with either, all of a chain is checked */
+	const char *crl_dir;
+	bool crl_insecure_soft; /* a missing or outdated CRL will do */
+	enum tls_ocsp ocsp;
+	enum tls_verify verify;
+	const char *pins;     /* "sha256//BASE64 ..."; NULL: none */
+	const char *pin_file; /* the same, in a file */
+
+	const char *cert; /* of ours: a file or a URI of OSSL_STORE */
+	const char *key;  /* NULL: beside the certificate */
+	const char *key_password_file;
+
+	unsigned min_version, max_version; /* 0: not set */
+	const char *alpn;		   /* "h2,http/1.1" */
+	const char *openssl;		   /* SSL_CONF: "Name=Value ..." */
+	const char *keylog_file; /* insecure: the secrets of all sessions */
+
+	/* What is wrong but stops nothing, such as a changed file that cannot
+	 * be read: one sentence.  NULL: not wanted. */
+	void (*complain)(const char *text);
 };
 
 #define TLS_NAMES_MAX 8
@@ -101,7 +157,9 @@ struct tls_info {
 	const char *group;   /* "X25519", or "" */
 	char subject[256];   /* of the peer's certificate, printable ASCII */
 	char issuer[256];
+	char alpn[256]; /* what the server chose, or "" */
 	bool resumed;
+	uint64_t received, sent; /* plaintext bytes so far */
 };
 
 struct tls_context; /* trust and settings, shared by many sessions */
@@ -110,16 +168,18 @@ struct tls_session; /* one connection */
 struct tls_engine {
 	unsigned abi; /* TLS_ENGINE_ABI */
 
-	/* Loads trust anchors and settings once.  NULL on failure, with *why
+	/* Loads trust anchors and settings.  NULL on failure, with *why
 	 * filled in.  Reads files; may take milliseconds.  Never freed: a
-	 * context lives as long as the process. */
+	 * context lives as long as the process.  New sessions have the files
+	 * read again when they changed; what is bad then is complained of,
+	 * and what was good stays in force. */
 	struct tls_context *(*context_new)(
 		const struct tls_settings *settings, struct tls_failure *why);
 	/* Before chroot(), setuid() and the like: loads what context_new()
 	 * left to be looked up when needed (a directory of hashed names), so
-	 * that from now on no session reads a file.  May take tens of
-	 * milliseconds; again costs nothing.  What cannot be read is not
-	 * trusted.  Any thread. */
+	 * that from now on no session reads a file, changed or not.  May take
+	 * tens of milliseconds; again costs nothing.  What cannot be read is
+	 * not trusted.  Any thread. */
 	void (*context_preload)(struct tls_context *ctx);
 
 	/* A client session that has sent nothing yet.  NULL: out of memory.
@@ -170,8 +230,8 @@ struct tls_engine {
 	enum tls_result (*fill)(
 		struct tls_session *s, size_t want, size_t *avail);
 	/* Copies waiting bytes without taking them; after fill(). */
-	size_t (*peekv)(struct tls_session *s, const struct iovec *iov,
-		int n_iov);
+	size_t (*peekv)(
+		struct tls_session *s, const struct iovec *iov, int n_iov);
 
 	/*
 	 * Encrypts as much as the transport is likely to take and hands it

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What many sessions share: OpenSSL's SSL_CTX with our rules, trust anchors,
- * session tickets.
+ * What many sessions share.  A struct tls_context is the settings, for as long
+ * as the process lives; a struct context is one reading of the files that they
+ * name: OpenSSL's SSL_CTX with our rules, trust anchors, credentials, pins and
+ * session tickets.  When files change, new sessions get a new one.
  */
 #ifndef TLSSHIM_ENGINE_CONTEXT_H
 #define TLSSHIM_ENGINE_CONTEXT_H
 
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 #include "../tls.h"
+#include "pins.h"
 #include "tickets.h"
 #include "trust.h"
 
-struct tls_context {
+struct context {
+	atomic_uint refs;
+	const struct tls_settings *settings; /* the tls_context's */
 	SSL_CTX *ssl;
 	struct trust *trust;
+	struct pins pins;
 	struct tickets tickets;
 };
 
@@ -21,5 +28,13 @@ struct tls_context {
 struct tls_context *context_new(
 	const struct tls_settings *settings, struct tls_failure *why);
 void context_preload(struct tls_context *ctx);
+
+/* The present reading, as a reference of the caller's: never NULL.  At most
+ * once a second it is looked whether a file has changed. */
+struct context *context_get(struct tls_context *ctx);
+void context_put(struct context *ctx);
+
+/* In the child of fork(2). */
+void context_fork_child(void);
 
 #endif

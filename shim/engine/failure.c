@@ -18,6 +18,7 @@ void failure_set(
 
 	f->kind = kind;
 	f->transport_errno = 0;
+	f->refusal = NULL;
 	va_start(ap, fmt);
 	BIO_vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
@@ -103,7 +104,7 @@ static void set_reason(struct tls_failure *f, unsigned long e, bool open)
 		reason ? reason : "unknown error");
 }
 
-void failure_set_ssl(struct tls_failure *f, bool open)
+unsigned failure_set_ssl(struct tls_failure *f, bool open)
 {
 	unsigned long e = first_ssl_error();
 	int reason = ERR_GET_REASON(e);
@@ -118,6 +119,7 @@ void failure_set_ssl(struct tls_failure *f, bool open)
 			"the server sent the alert %s",
 			failure_alert_name(
 				(unsigned)reason - SSL_AD_REASON_OFFSET));
+		return (unsigned)reason - SSL_AD_REASON_OFFSET;
 	} else if (!open && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
 				    reason == SSL_R_WRONG_SSL_VERSION ||
 				    reason == SSL_R_VERSION_TOO_LOW)) {
@@ -126,6 +128,7 @@ void failure_set_ssl(struct tls_failure *f, bool open)
 	} else {
 		set_reason(f, e, open);
 	}
+	return 0;
 }
 
 /*

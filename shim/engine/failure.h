@@ -19,9 +19,10 @@ void failure_set_errno(struct tls_failure *f, int error);
 /*
  * From this thread's OpenSSL error queue, which is emptied: an alert that
  * the peer sent, a version or cipher not agreed on, a bad record...
- * open says whether the handshake was done.
+ * open says whether the handshake was done.  Returns the number of the alert
+ * that the peer sent, 0 where it sent none.
  */
-void failure_set_ssl(struct tls_failure *f, bool open);
+unsigned failure_set_ssl(struct tls_failure *f, bool open);
 
 /* The peer's first bytes, when they cannot be TLS: "the server does not speak
  * TLS on this port (...)".  False, and nothing filled in, when they can. */

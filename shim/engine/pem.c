@@ -1,73 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Certificates from a PEM file into a store.
+ * Certificates and CRLs from a PEM file into a store.
  */
 #include "pem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "arena.h"
-#include "failure.h"
-
-#define SIZE_LIMIT (64 << 20)
-
-/* Reads size bytes, or fewer when the file became shorter: *len. */
-static int read_all(int fd, char *buf, size_t size, size_t *len)
-{
-	ssize_t n;
-
-	*len = 0;
-	while (*len < size) {
-		n = read(fd, buf + *len, size - *len);
-		if (n < 0 && errno != EINTR)
-			return errno;
-		if (n == 0)
-			break;
-		if (n > 0)
-			*len += (size_t)n;
-	}
-	return 0;
-}
-
-static int read_descriptor(int fd, char **buf, size_t *len)
-{
-	struct stat st;
-	int error;
-
-	if (fstat(fd, &st))
-		return errno;
-	if (S_ISDIR(st.st_mode))
-		return EISDIR;
-	if (!S_ISREG(st.st_mode))
-		return PEM_NOT_REGULAR;
-	if (st.st_size > SIZE_LIMIT)
-		return PEM_TOO_BIG;
-	*buf = arena_alloc((size_t)st.st_size);
-	if (!*buf)
-		return ENOMEM;
-	error = read_all(fd, *buf, (size_t)st.st_size, len);
-	if (error)
-		arena_free(*buf);
-	return error;
-}
-
-/* The whole file; the caller frees *buf when the result is 0. */
-static int read_file(const char *path, char **buf, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int error;
-
-	if (fd < 0)
-		return errno;
-	error = read_descriptor(fd, buf, len);
-	close(fd);
-	return error;
-}
+#include "files.h"
 
 /* The default would ask at the program's terminal. */
 static int no_password(char *buf, int size, int writing, void *arg)
@@ -85,12 +27,11 @@ static bool is_end_of_pem(void)
 	       ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
 }
 
-static int parse(X509_STORE *store, BIO *bio, unsigned *n)
+static int parse_certs(X509_STORE *store, BIO *bio, unsigned *n)
 {
 	X509 *cert;
 	int added;
 
-	ERR_clear_error();
 	/* _AUX reads "TRUSTED CERTIFICATE" as well, with its restrictions. */
 	while ((cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL))) {
 		added = X509_STORE_add_cert(store, cert);
@@ -102,7 +43,37 @@ static int parse(X509_STORE *store, BIO *bio, unsigned *n)
 	return is_end_of_pem() ? 0 : PEM_GARBAGE;
 }
 
-int pem_load(X509_STORE *store, const char *path, unsigned *n)
+static int add_crl(X509_STORE *store, X509_CRL *crl, unsigned *n)
+{
+	int added = X509_STORE_add_crl(store, crl);
+
+	X509_CRL_free(crl);
+	if (!added)
+		return ENOMEM;
+	++*n;
+	return 0;
+}
+
+static int parse_crls(X509_STORE *store, BIO *bio, unsigned *n)
+{
+	X509_CRL *crl;
+	char *start;
+	long len = BIO_get_mem_data(bio, &start);
+
+	/* DER begins with a SEQUENCE. */
+	if (len > 0 && start[0] == 0x30) {
+		crl = d2i_X509_CRL_bio(bio, NULL);
+		return crl ? add_crl(store, crl, n) : PEM_GARBAGE;
+	}
+	while ((crl = PEM_read_bio_X509_CRL(bio, NULL, no_password, NULL))) {
+		if (add_crl(store, crl, n))
+			return ENOMEM;
+	}
+	return is_end_of_pem() ? 0 : PEM_GARBAGE;
+}
+
+static int load(X509_STORE *store, const char *path, unsigned *n,
+	int (*parse)(X509_STORE *store, BIO *bio, unsigned *n))
 {
 	size_t len = 0;
 	char *buf = NULL;
@@ -110,9 +81,12 @@ int pem_load(X509_STORE *store, const char *path, unsigned *n)
 	int result;
 
 	*n = 0;
-	result = read_file(path, &buf, &len);
+	result = files_read(path, &buf, &len);
+	if (result == FILES_EMPTY)
+		return 0;
 	if (result)
 		return result;
+	ERR_clear_error();
 	bio = BIO_new_mem_buf(buf, (int)len);
 	result = bio ? parse(store, bio, n) : ENOMEM;
 	BIO_free(bio);
@@ -121,16 +95,19 @@ int pem_load(X509_STORE *store, const char *path, unsigned *n)
 	return result;
 }
 
+int pem_load(X509_STORE *store, const char *path, unsigned *n)
+{
+	return load(store, path, n, parse_certs);
+}
+
+int pem_load_crls(X509_STORE *store, const char *path, unsigned *n)
+{
+	return load(store, path, n, parse_crls);
+}
+
 const char *pem_error_text(int result)
 {
-	switch (result) {
-	case PEM_NOT_REGULAR:
-		return "not a regular file";
-	case PEM_TOO_BIG:
-		return "too big for a CA file";
-	case PEM_GARBAGE:
-		return "a certificate in it is damaged";
-	default:
-		return failure_errno_text(result);
-	}
+	if (result == PEM_GARBAGE)
+		return "something in it is damaged";
+	return files_error_text(result);
 }

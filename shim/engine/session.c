@@ -55,6 +55,41 @@ static enum tls_result input_ended(struct tls_session *s)
 	return session_fail(s);
 }
 
+/* Alerts by which a server says that it does not like our certificate; with
+ * TLS 1.2 handshake_failure says that one is missing. */
+static bool is_about_client_cert(unsigned alert)
+{
+	return alert == SSL_AD_HANDSHAKE_FAILURE ||
+	       (alert >= SSL_AD_BAD_CERTIFICATE &&
+		       alert <= SSL_AD_CERTIFICATE_UNKNOWN) ||
+	       alert == SSL_AD_UNKNOWN_CA || alert == SSL_AD_ACCESS_DENIED ||
+	       alert == SSL_AD_DECRYPT_ERROR ||
+	       alert == SSL_AD_CERTIFICATE_REQUIRED;
+}
+
+/* Of TLS 1.3 it comes when the handshake is done for us: at the first read. */
+static void explain_client_cert(struct tls_session *s, unsigned alert)
+{
+	const X509 *ours = SSL_get_certificate(s->ssl);
+	char who[200];
+	struct text t = text_in(who, sizeof(who));
+
+	if (!s->client_cert_asked || !is_about_client_cert(alert))
+		return;
+	if (!ours) {
+		failure_set(&s->failure, TLS_FAIL_PROTOCOL,
+			"the server demands a client certificate (alert %s): "
+			"set TLSSHIM_CERT and TLSSHIM_KEY",
+			failure_alert_name(alert));
+		return;
+	}
+	describe_who(&t, ours);
+	failure_set(&s->failure, TLS_FAIL_PROTOCOL,
+		"the server refused our client certificate (alert %s; %s): "
+		"TLSSHIM_CERT must be one that it trusts",
+		failure_alert_name(alert), who);
+}
+
 /* OpenSSL gave up; it may have left an alert in the output buffer. */
 static enum tls_result protocol_failed(struct tls_session *s)
 {
@@ -65,7 +100,7 @@ static enum tls_result protocol_failed(struct tls_session *s)
 		ERR_clear_error();
 	else if (s->open ||
 		 !failure_set_not_tls(&s->failure, w->first, w->n_first))
-		failure_set_ssl(&s->failure, s->open);
+		explain_client_cert(s, failure_set_ssl(&s->failure, s->open));
 	return session_fail(s);
 }
 
@@ -129,7 +164,7 @@ struct tls_session *session_new(struct tls_context *ctx,
 	if (!s)
 		return NULL;
 	ERR_clear_error();
-	s->ctx = ctx;
+	s->ctx = context_get(ctx);
 	s->wire.transport = *transport;
 	s->wire.owner = owner;
 	s->window = 1;
@@ -154,6 +189,8 @@ void session_free(struct tls_session *s)
 	wire_clear(&s->wire);
 	arena_free(s->waiting.buf);
 	identity_free(s->id);
+	arena_free(s->refusal);
+	context_put(s->ctx);
 	arena_free(s);
 }
 
@@ -236,11 +273,18 @@ void session_info(const struct tls_session *s, struct tls_info *info)
 		s->ssl, (int)SSL_get_negotiated_group(s->ssl));
 	struct text subject = text_in(info->subject, sizeof(info->subject));
 	struct text issuer = text_in(info->issuer, sizeof(info->issuer));
+	struct text alpn = text_in(info->alpn, sizeof(info->alpn));
+	const unsigned char *protocol = NULL;
+	unsigned n = 0;
 
 	info->version = SSL_get_version(s->ssl);
 	info->cipher = SSL_get_cipher_name(s->ssl);
 	info->group = group ? group : "";
 	info->resumed = SSL_session_reused(s->ssl);
+	info->received = s->received;
+	info->sent = s->sent;
+	SSL_get0_alpn_selected(s->ssl, &protocol, &n);
+	text_add_escaped(&alpn, protocol, n);
 	if (!peer)
 		return;
 	describe_name(&subject, X509_get_subject_name(peer));

@@ -21,11 +21,14 @@ struct waiting {
 };
 
 struct tls_session {
-	struct tls_context *ctx;
+	struct context *ctx; /* a reference */
 	struct identity *id;
 	SSL *ssl;
 	struct wire wire;
 	struct waiting waiting;
+	struct tls_refusal *refusal; /* NULL, or what failure points to */
+	uint64_t received, sent;     /* plaintext bytes */
+	bool client_cert_asked;	     /* the server wants to see ours */
 	bool verified;	 /* this handshake's certificate was accepted */
 	bool open;	 /* the handshake is done */
 	bool close_sent; /* close_notify */

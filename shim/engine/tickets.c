@@ -166,6 +166,16 @@ SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id)
 	return s;
 }
 
+void tickets_clear(struct tickets *t)
+{
+	pthread_mutex_lock(&lock);
+	while (t->n)
+		drop(&t->slots[--t->n]);
+	arena_free(t->slots);
+	t->slots = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
 void tickets_fork_child(void)
 {
 	pthread_mutex_init(&lock, NULL);

@@ -35,6 +35,9 @@ bool tickets_put(struct tickets *t, const struct identity *id, SSL_SESSION *s);
  * NULL.  One of TLS 1.3 is taken out (RFC 8446, appendix C.4: used once). */
 SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id);
 
+/* Forgets and frees them all. */
+void tickets_clear(struct tickets *t);
+
 /* In the child of fork(2): what was inherited is the parent's to use. */
 void tickets_fork_child(void);
 

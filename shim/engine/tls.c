@@ -197,6 +197,7 @@ static void engine_fork_child(void)
 {
 	arena_fork_child();
 	tickets_fork_child();
+	context_fork_child();
 }
 
 __attribute__((visibility("default")))

@@ -93,8 +93,10 @@ static enum tls_result read_some(
 	if (!s->open)
 		return TLS_WANT_READ;
 	ERR_clear_error();
-	if (SSL_read_ex(s->ssl, buf, len, n))
+	if (SSL_read_ex(s->ssl, buf, len, n)) {
+		s->received += *n;
 		return TLS_OK;
+	}
 	return session_stopped(s, 0);
 }
 
@@ -245,8 +247,10 @@ static bool encrypt(struct tls_session *s, const void *buf, size_t len)
 	size_t n;
 
 	ERR_clear_error();
-	if (SSL_write_ex(s->ssl, buf, len, &n))
+	if (SSL_write_ex(s->ssl, buf, len, &n)) {
+		s->sent += n;
 		return true;
+	}
 	failure_set_ssl(&s->failure, true);
 	session_fail(s);
 	return false;

@@ -37,20 +37,26 @@
 
 struct trust {
 	X509_STORE *store;
-	const char *dirs;      /* colon-separated, as SSL_CERT_DIR; or NULL */
+	struct files *files; /* while it is made: what is read is noted */
+	const char *dirs;    /* colon-separated, as SSL_CERT_DIR; or NULL */
+	char *owned_dirs;
 	atomic_bool preloaded; /* dirs are not looked at any more */
 };
 
 static X509_LOOKUP_METHOD *method;
 
-/* Is it "5ad8a5d6.0", as openssl-rehash(1) makes them for certificates? */
-static bool is_hashed_name(const char *name)
+/* Is it "5ad8a5d6.0", or "5ad8a5d6.r0" with prefix "r", as openssl-rehash(1)
+ * makes them for certificates and for CRLs? */
+static bool is_hashed_name(const char *name, const char *prefix)
 {
 	const char *tail = name + HASH_DIGITS + 1;
+	size_t n = strlen(prefix);
 
-	return strspn(name, "0123456789abcdef") == HASH_DIGITS &&
-	       name[HASH_DIGITS] == '.' && *tail &&
-	       strspn(tail, "0123456789") == strlen(tail);
+	if (strspn(name, "0123456789abcdef") != HASH_DIGITS ||
+		name[HASH_DIGITS] != '.' || strncmp(tail, prefix, n) != 0)
+		return false;
+	tail += n;
+	return *tail && strspn(tail, "0123456789") == strlen(tail);
 }
 
 /* Calls visit for each directory of a colon-separated list. */
@@ -72,7 +78,7 @@ static void each_dir(
 
 /* Calls visit for the first hashed name of a directory, or for all of them.
  * 0 or an errno value. */
-static int each_hashed_name(const char *dir, bool all,
+static int each_hashed_name(const char *dir, const char *prefix, bool all,
 	void (*visit)(const char *path, void *arg), void *arg)
 {
 	char path[PATH_SIZE];
@@ -84,7 +90,7 @@ static int each_hashed_name(const char *dir, bool all,
 	while ((e = readdir(d))) {
 		struct text t = text_in(path, sizeof(path));
 
-		if (!is_hashed_name(e->d_name))
+		if (!is_hashed_name(e->d_name, prefix))
 			continue;
 		text_add(&t, "%s/%s", dir, e->d_name);
 		if (text_is_whole(&t))
@@ -104,7 +110,7 @@ static void note_name(const char *path, void *found)
 
 static void note_dir(const char *dir, void *found)
 {
-	each_hashed_name(dir, false, note_name, found);
+	each_hashed_name(dir, "", false, note_name, found);
 }
 
 static bool has_hashed_names(const char *dirs)
@@ -172,7 +178,7 @@ static bool add_dirs(struct trust *t, const char *dirs)
 
 	if (!copy)
 		return false;
-	t->dirs = memcpy(copy, dirs, size);
+	t->dirs = t->owned_dirs = memcpy(copy, dirs, size);
 	lookup = X509_STORE_add_lookup(t->store, method);
 	return lookup && X509_LOOKUP_set_method_data(lookup, t);
 }
@@ -188,8 +194,10 @@ bool trust_setup(void)
 static bool add_file(struct trust *t, const char *file, struct tls_failure *why)
 {
 	unsigned n;
-	int result = pem_load(t->store, file, &n);
+	int result;
 
+	files_note(t->files, file);
+	result = pem_load(t->store, file, &n);
 	if (result)
 		failure_set(why, TLS_FAIL_SETUP, "cannot read %s: %s", file,
 			pem_error_text(result));
@@ -201,8 +209,10 @@ static bool add_file(struct trust *t, const char *file, struct tls_failure *why)
 static bool add_dir(struct trust *t, const char *dir, struct tls_failure *why)
 {
 	bool found = false;
-	int error = each_hashed_name(dir, false, note_name, &found);
+	int error;
 
+	files_note(t->files, dir);
+	error = each_hashed_name(dir, "", false, note_name, &found);
 	if (error)
 		failure_set(why, TLS_FAIL_SETUP,
 			"cannot read the directory %s: %s", dir,
@@ -231,6 +241,11 @@ static const char *openssl_variable(const char *name)
 	return value;
 }
 
+static void watch_dir(const char *dir, void *files)
+{
+	files_note(files, dir);
+}
+
 static bool add_default(struct trust *t, struct tls_failure *why)
 {
 	const char *file = openssl_variable(X509_get_default_cert_file_env());
@@ -240,6 +255,7 @@ static bool add_default(struct trust *t, struct tls_failure *why)
 
 	if (!dirs)
 		dirs = X509_get_default_cert_dir();
+	each_dir(dirs, watch_dir, t->files);
 	has_dirs = has_hashed_names(dirs);
 	if (has_dirs && !add_dirs(t, dirs)) {
 		failure_set(why, TLS_FAIL_MEMORY, "out of memory");
@@ -249,6 +265,7 @@ static bool add_default(struct trust *t, struct tls_failure *why)
 		return true;
 	if (!file)
 		file = X509_get_default_cert_file();
+	files_note(t->files, file);
 	pem_load(t->store, file, &n);
 	if (!n && !has_dirs)
 		failure_set(why, TLS_FAIL_SETUP,
@@ -258,35 +275,104 @@ static bool add_default(struct trust *t, struct tls_failure *why)
 	return n || has_dirs;
 }
 
-static bool add_settings(struct trust *t, const struct tls_settings *settings,
+static bool add_anchors(struct trust *t, const struct tls_settings *settings,
 	struct tls_failure *why)
 {
 	if (!settings->ca_file && !settings->ca_dir)
 		return add_default(t, why);
 	/* Whom the user names is trusted, be it the server's certificate or
 	 * an intermediate CA's. */
-	X509_STORE_set_flags(t->store, X509_V_FLAG_PARTIAL_CHAIN);
+	if (!settings->no_partial_chain)
+		X509_STORE_set_flags(t->store, X509_V_FLAG_PARTIAL_CHAIN);
 	if (settings->ca_file && !add_file(t, settings->ca_file, why))
 		return false;
 	return !settings->ca_dir || add_dir(t, settings->ca_dir, why);
 }
 
-struct trust *trust_new(
-	const struct tls_settings *settings, struct tls_failure *why)
+/* ---- CRLs ---- */
+
+/* Loading the CRLs of a directory, and how it went. */
+struct crls {
+	struct trust *t;
+	unsigned n;
+	struct tls_failure *why;
+	bool failed;
+};
+
+static void add_crl_file(const char *path, void *arg)
+{
+	struct crls *c = arg;
+	unsigned n;
+	int result;
+
+	files_note(c->t->files, path);
+	result = pem_load_crls(c->t->store, path, &n);
+	c->n += n;
+	if (!result && n)
+		return;
+	c->failed = true;
+	failure_set(c->why, TLS_FAIL_SETUP, "no CRL can be read from %s: %s",
+		path, result ? pem_error_text(result) : "there is none in it");
+}
+
+static bool add_crl_dir(struct crls *c, const char *dir)
+{
+	int error;
+
+	files_note(c->t->files, dir);
+	error = each_hashed_name(dir, "r", true, add_crl_file, c);
+	if (error)
+		failure_set(c->why, TLS_FAIL_SETUP,
+			"TLSSHIM_CRL_DIR: cannot read the directory %s: %s",
+			dir, failure_errno_text(error));
+	else if (!c->n)
+		failure_set(c->why, TLS_FAIL_SETUP,
+			"TLSSHIM_CRL_DIR: no CRL under a hashed name in %s: "
+			"run \"openssl rehash %s\"",
+			dir, dir);
+	return !error && c->n && !c->failed;
+}
+
+/* All of them at once: unlike anchors, the newest of an issuer is wanted. */
+static bool add_crls(struct trust *t, const struct tls_settings *settings,
+	struct tls_failure *why)
+{
+	struct crls file = {t, 0, why, false}, dir = file;
+
+	if (settings->crl_file)
+		add_crl_file(settings->crl_file, &file);
+	if (file.failed)
+		return false;
+	return !settings->crl_dir || add_crl_dir(&dir, settings->crl_dir);
+}
+
+struct trust *trust_new(const struct tls_settings *settings,
+	struct files *files, struct tls_failure *why)
 {
 	struct trust *t = arena_zalloc(sizeof(*t));
 
 	failure_set(why, TLS_FAIL_MEMORY, "out of memory");
-	if (t)
+	if (t) {
+		t->files = files;
 		t->store = X509_STORE_new();
-	if (t && t->store && add_settings(t, settings, why)) {
+	}
+	if (t && t->store && add_anchors(t, settings, why) &&
+		add_crls(t, settings, why)) {
 		failure_set(why, TLS_FAIL_NONE, "%s", "");
+		t->files = NULL;
 		return t;
 	}
-	if (t)
-		X509_STORE_free(t->store);
-	arena_free(t);
+	trust_free(t);
 	return NULL;
+}
+
+void trust_free(struct trust *t)
+{
+	if (!t)
+		return;
+	X509_STORE_free(t->store);
+	arena_free(t->owned_dirs);
+	arena_free(t);
 }
 
 X509_STORE *trust_store(const struct trust *t)
@@ -303,7 +389,7 @@ static void load_path(const char *path, void *store)
 
 static void load_dir(const char *dir, void *store)
 {
-	each_hashed_name(dir, true, load_path, store);
+	each_hashed_name(dir, "", true, load_path, store);
 }
 
 void trust_preload(struct trust *t)

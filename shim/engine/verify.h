@@ -8,8 +8,19 @@
 #define TLSSHIM_ENGINE_VERIFY_H
 
 #include <openssl/ssl.h>
+#include "../tls.h"
 
-/* Makes every session of the context verify its peer. */
-void verify_install(SSL_CTX *ctx);
+struct tls_session;
+
+/* Makes every session of the context verify its peer as the settings say. */
+void verify_install(SSL_CTX *ctx, const struct tls_settings *settings);
+
+/*
+ * Fills in the session's failure: kind, "PROBLEM (depth 1, CN=..., issuer
+ * CN=...)", and all that the log tells of the certificate.  error is an
+ * X509_V_ERR_ code.
+ */
+void verify_refuse(struct tls_session *s, X509 *cert, int depth, int error,
+	const char *problem);
 
 #endif

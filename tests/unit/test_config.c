@@ -212,8 +212,8 @@ static void says_what_is_wrong(void **state)
 		{"TLSSHIM_HANDSHAKE_TIMEOUTS=1",
 			"TLSSHIM_HANDSHAKE_TIMEOUTS is not a setting: did you "
 			"mean TLSSHIM_HANDSHAKE_TIMEOUT?"},
-		{"TLSSHIM_VERIFY=no", "TLSSHIM_VERIFY is not a setting: "
-				      "tlsshim(7) lists them"},
+		{"TLSSHIM_VERYFI_IT=no", "TLSSHIM_VERYFI_IT is not a setting: "
+					 "tlsshim(7) lists them"},
 		{"TLSSHIM_=", "TLSSHIM_ is not a setting: tlsshim(7) lists "
 			      "them"},
 		{"TLSSHIM_A_NAME_LONGER_THAN_ANY_SETTING_HAS=",
@@ -228,6 +228,85 @@ static void says_what_is_wrong(void **state)
 }
 
 /* However long the value, what was expected must still be read. */
+/* Whatever is no good value of a setting is refused by its name. */
+static void refuses_bad_values_of_each_setting(void **state)
+{
+	static const char *const bad[] = {"TLSSHIM_VERIFY=no",
+		"TLSSHIM_VERIFY=FULL", "TLSSHIM_VERIFY=none",
+		"TLSSHIM_VERIFY=insecure", "TLSSHIM_VERIFY=full ",
+		"TLSSHIM_MIN_VERSION=1.2", "TLSSHIM_MIN_VERSION=TLSv1.1",
+		"TLSSHIM_MIN_VERSION=TLSv1", "TLSSHIM_MIN_VERSION=SSLv3",
+		"TLSSHIM_MAX_VERSION=tlsv1.3", "TLSSHIM_MAX_VERSION=TLSv1.4",
+		"TLSSHIM_ALPN=,", "TLSSHIM_ALPN=h2,,h3", "TLSSHIM_ALPN=h2 h3",
+		"TLSSHIM_ALPN=h2,", "TLSSHIM_OPENSSL=Groups",
+		"TLSSHIM_OPENSSL==x",
+		"TLSSHIM_OPENSSL=Groups=X25519 Ciphers=", "TLSSHIM_KEYLOG=yes",
+		"TLSSHIM_KEYLOG=1",
+		"TLSSHIM_PIN=sha256//short=", "TLSSHIM_PIN=sha1//x",
+		"TLSSHIM_PIN=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"TLSSHIM_PIN=sha256//"
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"TLSSHIM_PIN=sha256//"
+		"AAAAAAAAAAAAAAAAAAAAA*AAAAAAAAAAAAAAAAAAAAA=",
+		"TLSSHIM_CRL=soft", "TLSSHIM_CRL=hard", "TLSSHIM_OCSP=on",
+		"TLSSHIM_OCSP=required", "TLSSHIM_X509_STRICT=true",
+		"TLSSHIM_PARTIAL_CHAIN=0",
+		"TLSSHIM_CERT=", "TLSSHIM_KEY=", "TLSSHIM_KEY=/k",
+		"TLSSHIM_KEY_PASSWORD_FILE=/p",
+		"TLSSHIM_PIN=", "TLSSHIM_CRL_FILE=", "TLSSHIM_CRL_DIR=",
+		"TLSSHIM_PIN_FILE=", "TLSSHIM_CRL=insecure-soft"};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(bad); i++) {
+		const struct config *config = parse(bad[i], NULL);
+		size_t n = (size_t)(strchr(bad[i], '=') - bad[i]);
+
+		if (strncmp(config->error, bad[i], n) != 0 ||
+			!strstr(config->error, "expected "))
+			if (!strstr(config->error, "neither yes nor no"))
+				fail_msg("%s: \"%s\"", bad[i], config->error);
+	}
+}
+
+static void takes_good_values_of_each_setting(void **state)
+{
+	const struct config *c;
+
+	(void)state;
+	c = parse(
+		"TLSSHIM_VERIFY=insecure-no-name", "TLSSHIM_CERT=pkcs11:id=1");
+	assert_string_equal("", c->error);
+	assert_int_equal(TLS_VERIFY_INSECURE_NO_NAME, c->base.tls.verify);
+	assert_string_equal("pkcs11:id=1", c->base.tls.cert);
+	c = parse("TLSSHIM_MIN_VERSION=TLSv1.3", "TLSSHIM_OCSP=off");
+	assert_string_equal("", c->error);
+	assert_int_equal(TLS_VERSION_1_3, c->base.tls.min_version);
+	assert_int_equal(TLS_OCSP_OFF, c->base.tls.ocsp);
+	c = parse("TLSSHIM_MIN_VERSION=TLSv1.3", "TLSSHIM_MAX_VERSION=TLSv1.2");
+	assert_string_equal(
+		"TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION", c->error);
+	c = parse("TLSSHIM_PIN=sha256//"
+		  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"TLSSHIM_PARTIAL_CHAIN=no");
+	assert_string_equal("", c->error);
+	assert_non_null(c->base.tls.pins);
+	assert_true(c->base.tls.no_partial_chain);
+}
+
+/* Another program's variable counts only where ours allows it. */
+static void the_key_log_needs_both_variables(void **state)
+{
+	(void)state;
+	assert_null(parse("SSLKEYLOGFILE=/k", NULL)->base.tls.keylog_file);
+	assert_null(parse("SSLKEYLOGFILE=/k", "TLSSHIM_KEYLOG=no")
+			    ->base.tls.keylog_file);
+	assert_null(parse("TLSSHIM_KEYLOG=insecure-yes", NULL)
+			    ->base.tls.keylog_file);
+	assert_string_equal(
+		"/k", parse("SSLKEYLOGFILE=/k", "TLSSHIM_KEYLOG=insecure-yes")
+			      ->base.tls.keylog_file);
+}
+
 static void quotes_the_start_of_a_long_value(void **state)
 {
 	static const char *const names[] = {"PORTS", "SERVER_NAME",
@@ -525,7 +604,7 @@ static void too_little_storage_is_an_error(void **state)
 static void the_table_is_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(7, config_n_settings);
+	assert_int_equal(24, config_n_settings);
 	for (unsigned i = 0; i < config_n_settings; i++) {
 		const struct config_setting *s = &config_settings[i];
 
@@ -741,6 +820,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refuses_what_is_no_port_rule),
 		cmocka_unit_test(a_full_list_of_rules_is_full),
 		cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(refuses_bad_values_of_each_setting),
+		cmocka_unit_test(takes_good_values_of_each_setting),
+		cmocka_unit_test(the_key_log_needs_both_variables),
 		cmocka_unit_test(quotes_the_start_of_a_long_value),
 		cmocka_unit_test(passes_over_what_is_not_ours),
 		cmocka_unit_test(the_first_of_two_counts),

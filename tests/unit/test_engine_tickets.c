@@ -20,7 +20,7 @@ struct setup {
 static struct setup start(int max_version)
 {
 	struct setup s = {.o = {.max_version = max_version}};
-	struct tls_settings settings = {lab_pem(lab_ca(), NULL), NULL};
+	struct tls_settings settings = {.ca_file = lab_pem(lab_ca(), NULL)};
 	struct tls_failure why;
 
 	s.id = (struct tls_identity){.sni = "db.example.com",
@@ -170,7 +170,8 @@ static void a_forbidden_name_is_refused_despite_tickets(void **state)
 
 static void another_context_does_not_resume(void **state)
 {
-	struct tls_settings settings = {lab_pem(lab_ca(), lab_leaf()), NULL};
+	struct tls_settings settings = {
+		.ca_file = lab_pem(lab_ca(), lab_leaf())};
 	struct setup s = start(0);
 	struct tls_failure why;
 
@@ -239,7 +240,7 @@ static void *connect_often(void *arg)
 static void several_threads_share_a_context(void **state)
 {
 	const char *dir = lab_dir();
-	struct tls_settings settings = {NULL, dir};
+	struct tls_settings settings = {.ca_dir = dir};
 	struct setup s = start(0);
 	struct tls_failure why;
 	pthread_t thread[4];

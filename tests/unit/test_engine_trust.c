@@ -12,7 +12,7 @@ static const struct tls_engine *const tls = &tlsshim_engine;
 
 static struct tls_context *context(const char *file, const char *dir)
 {
-	struct tls_settings settings = {file, dir};
+	struct tls_settings settings = {.ca_file = file, .ca_dir = dir};
 	struct tls_failure why;
 	struct tls_context *ctx = tls->context_new(&settings, &why);
 
@@ -26,7 +26,7 @@ static struct tls_context *context(const char *file, const char *dir)
 static void assert_no_context(
 	const char *file, const char *dir, const char *a, const char *b)
 {
-	struct tls_settings settings = {file, dir};
+	struct tls_settings settings = {.ca_file = file, .ca_dir = dir};
 	struct tls_failure why = {0};
 	int saved = errno = ENOTTY;
 

@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What the settings of trust and protocol do to connections: levels of
+# verification, versions, ciphers, credentials, pins, revocation.  Which
+# certificates are accepted by the rules alone is refusals.bats' affair and
+# certificates.bats'.
+
+load lib/helpers
+
+# knocks HOST [WAY...]: at the server.
+knocks()
+{
+	local host=$1 args=() way
+	shift
+
+	for way in "${@:-blocking}"; do
+		args+=("$way" "$host" "$PORT")
+	done
+	run -0 shim "$BUILD_DIR/prog/knock" "${args[@]}"
+}
+
+# opens: a connection to localhost works.
+opens()
+{
+	knocks localhost
+	assert_line "blocking: open, $MARKER"
+	assert_wire_is_tls
+}
+
+# refuses ERRNO REASON: it does not, and one line of the log says why.
+refuses()
+{
+	knocks localhost
+	assert_line "blocking: $1, write EPIPE"
+	assert_log "^tlsshim\[[0-9]+\] localhost:$PORT: refused: $2"
+	assert_equal "$(grep -c refused: "$RUN_DIR/shim.log")" 1
+	! grep -q '"event": "end".*"bytes": [1-9]' "$SERVER_DIR/report" ||
+		fail "the server heard something: $(cat "$SERVER_DIR/report")"
+}
+
+# --- TLSSHIM_VERIFY
+
+@test "insecure-no-name accepts another's certificate, and warns" {
+	start_server tlsserver wrong-name handshake echo
+	TLSSHIM_VERIFY=insecure-no-name opens
+	assert_log "localhost:$PORT: warning: .*TLSSHIM_VERIFY=insecure-no-name"
+	assert_wire_info sni=localhost
+}
+
+@test "insecure-no-name still refuses an unknown CA" {
+	start_server tlsserver unknown handshake echo
+	export TLSSHIM_VERIFY=insecure-no-name
+	refuses EACCES 'certificate of an unknown issuer'
+}
+
+@test "insecure-none accepts any certificate, and warns each time at error level" {
+	start_server tlsserver unknown handshake echo
+	export TLSSHIM_VERIFY=insecure-none TLSSHIM_LOG_LEVEL=error
+	knocks localhost blocking poll
+	assert_line "blocking: open, $MARKER"
+	assert_line "poll: open, $MARKER"
+	assert_equal "$(grep -c 'warning: .*TLSSHIM_VERIFY=insecure-none' "$RUN_DIR/shim.log")" 2
+	assert_wire_is_tls
+}
+
+@test "full is the default and can be said" {
+	start_server tlsserver unknown handshake echo
+	export TLSSHIM_VERIFY=full
+	refuses EACCES 'certificate of an unknown issuer'
+}
+
+# --- versions
+
+@test "TLSSHIM_MAX_VERSION=TLSv1.2 is obeyed" {
+	start_server tlsserver localhost handshake echo
+	TLSSHIM_MAX_VERSION=TLSv1.2 opens
+	assert_wire_info version=TLSv1.2
+}
+
+@test "TLSSHIM_MIN_VERSION=TLSv1.3 refuses a server of TLS 1.2" {
+	start_server tlsserver localhost --max TLSv1.2 handshake echo
+	export TLSSHIM_MIN_VERSION=TLSv1.3
+	refuses EPROTO '.*protocol_version'
+}
+
+# --- ALPN
+
+@test "TLSSHIM_ALPN is offered, and what the server chose is logged" {
+	start_server s_server localhost -rev -alpn h2,http/1.1
+	export TLSSHIM_ALPN=http/1.1,h2
+	knocks localhost
+	assert_line --partial "blocking: open,"
+	assert_log "localhost:$PORT: connected: .* alpn h2,"
+}
+
+# --- TLSSHIM_OPENSSL
+
+@test "TLSSHIM_OPENSSL chooses ciphers and groups" {
+	start_server tlsserver localhost handshake echo
+	TLSSHIM_OPENSSL="Ciphersuites=TLS_CHACHA20_POLY1305_SHA256 Groups=P-256" opens
+	assert_report cipher TLS_CHACHA20_POLY1305_SHA256
+}
+
+@test "a wrong command in TLSSHIM_OPENSSL refuses and is named" {
+	start_server tlsserver localhost handshake echo
+	local command
+	for command in CipherStrang=HIGH Groups=P-999 MinProtocol=TLSv1 \
+		MinProtocol=None CipherString=eNULL:@SECLEVEL=0 CipherString=aNULL:@SECLEVEL=0 \
+		VerifyMode=None Certificate=/etc/passwd Protocol=x; do
+		rm -f "$RUN_DIR/shim.log"
+		export TLSSHIM_OPENSSL="Options=-SessionTicket $command"
+		knocks localhost
+		assert_line "blocking: EACCES, write EPIPE"
+		assert_log "localhost:$PORT: refused: .*(\"$command\"|the cipher [A-Z0-9-]* does not (encrypt|auth)).*"
+	done
+	assert_wire_silent
+}
+
+@test "verification cannot be switched off by TLSSHIM_OPENSSL or openssl.cnf" {
+	start_server tlsserver unknown handshake echo
+	cat >"$RUN_DIR/openssl.cnf" <<-CONF
+	openssl_conf = init
+	[init]
+	ssl_conf = ssl
+	[ssl]
+	system_default = weak
+	[weak]
+	VerifyMode = None
+	MinProtocol = TLSv1
+	Options = UnsafeLegacyRenegotiation
+	CONF
+	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
+	refuses EACCES 'certificate of an unknown issuer'
+}
+
+@test "a crypto policy in openssl.cnf is respected" {
+	start_server tlsserver localhost --max TLSv1.2 handshake echo
+	cat >"$RUN_DIR/openssl.cnf" <<-CONF
+	openssl_conf = init
+	[init]
+	ssl_conf = ssl
+	[ssl]
+	system_default = policy
+	[policy]
+	MinProtocol = TLSv1.3
+	CONF
+	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
+	refuses EPROTO '.*protocol_version'
+}
+
+@test "a cipher that does not encrypt is refused, also in openssl.cnf" {
+	start_server tlsserver localhost handshake echo
+	cat >"$RUN_DIR/openssl.cnf" <<-CONF
+	openssl_conf = init
+	[init]
+	ssl_conf = ssl
+	[ssl]
+	system_default = weak
+	[weak]
+	CipherString = ALL:eNULL:@SECLEVEL=0
+	CONF
+	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
+	refuses EACCES 'the cipher [A-Z0-9-]* does not'
+	assert_wire_silent
+}
+
+# --- the log of secrets
+
+@test "SSLKEYLOGFILE alone is ignored" {
+	start_server tlsserver localhost handshake echo
+	SSLKEYLOGFILE=$RUN_DIR/keys opens
+	assert_not_exists "$RUN_DIR/keys"
+}
+
+@test "TLSSHIM_KEYLOG=insecure-yes writes the secrets, warns, and for the owner alone" {
+	start_server tlsserver localhost handshake echo
+	SSLKEYLOGFILE=$RUN_DIR/keys TLSSHIM_KEYLOG=insecure-yes opens
+	run -0 cat "$RUN_DIR/keys"
+	assert_line --regexp '^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]+$'
+	assert_equal "$(stat -c %a "$RUN_DIR/keys")" 600
+	assert_log "warning: the session's secrets are written to $RUN_DIR/keys"
+}
