@@ -81,6 +81,11 @@ $(OBJ)/calls.map: shim/calls.def $(OBJ)/flags
 $(OBJ)/engine.map: $(OBJ)/flags
 	$(Q)echo '{ global: tlsshim_engine; local: *; };' >$@
 
+# A relay may have lost the dynamic linker's data: no lazy binding in what it
+# runs.
+$(call objects,$(addprefix shim/,relay.c lighten.c log.c conn.c dial.c)): \
+	LIB_CFLAGS += -fno-plt
+
 $(OBJ)/shim/%.o: shim/%.c $(OBJ)/flags
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)

@@ -35,7 +35,10 @@
 
 atomic_uint conn_count;
 
-struct conn conn_hidden = { .refs = 1 };
+atomic_uint conn_left_open;
+
+static atomic_uint hidden_waiters;
+struct conn conn_hidden = { .refs = 1, .waiters = &hidden_waiters };
 
 static struct conn *free_list;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
@@ -70,9 +73,13 @@ static bool grow_pool(void)
 	struct conn *slab = mmap(NULL, CONNS_PER_SLAB * sizeof(*slab),
 		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (slab == MAP_FAILED)
+	atomic_uint *waiters = mmap(NULL, CONNS_PER_SLAB * sizeof(*waiters),
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (slab == MAP_FAILED || waiters == MAP_FAILED)
 		return false;
 	for (int i = 0; i < CONNS_PER_SLAB; i++) {
+		slab[i].waiters = &waiters[i];
 		slab[i].next_free = free_list;
 		free_list = &slab[i];
 	}
@@ -130,7 +137,7 @@ struct conn *conn_new(void)
 	memset((char *)c + guarded, 0, sizeof(*c) - guarded);
 	init_lock(&c->lock);
 	atomic_store(&c->numbers, 0);
-	atomic_store(&c->waiters, 0);
+	atomic_store(c->waiters, 0);
 	atomic_store(&c->kernel_error, 0);
 	c->keeper = token;
 	c->real = -1;
@@ -209,7 +216,7 @@ struct conn_hold conn_hold_begin(struct conn *c, bool counted)
 	struct conn_hold outer = held;
 
 	if (counted)
-		atomic_fetch_add(&c->waiters, 1);
+		atomic_fetch_add(c->waiters, 1);
 	held = (struct conn_hold){ c, __builtin_frame_address(0), counted };
 	return outer;
 }
@@ -217,7 +224,7 @@ struct conn_hold conn_hold_begin(struct conn *c, bool counted)
 void conn_hold_end(const struct conn_hold *outer)
 {
 	if (held.counted)
-		atomic_fetch_sub(&held.c->waiters, 1);
+		atomic_fetch_sub(held.c->waiters, 1);
 	held = *outer;
 }
 
@@ -239,7 +246,7 @@ void conn_recover(void)
 		return;
 	held.c = NULL;
 	if (lost.counted)
-		atomic_fetch_sub(&lost.c->waiters, 1);
+		atomic_fetch_sub(lost.c->waiters, 1);
 	conn_put(lost.c);
 }
 
@@ -340,8 +347,11 @@ void conn_put(struct conn *c)
 	conn_lock(c);
 	conn_finish(c);
 	conn_unlock(c);
-	atomic_fetch_sub(&conn_count, 1);
-	give_back(c);
+	if (c->state != CONN_PLUGGED)
+		atomic_fetch_sub(&conn_count, 1);
+	/* One that is inherited is not ours to use again. */
+	if (conn_is_ours(c))
+		give_back(c);
 	errno = saved_errno;
 }
 
@@ -350,7 +360,7 @@ static bool finish_one(int fd, uintptr_t cell, void *arg)
 	struct conn *c;
 
 	(void)arg;
-	if (cell <= FDTAB_MARKED || (cell & (FDTAB_HIDDEN | FDTAB_EPOLL)))
+	if (!fdtab_is_number(cell))
 		return true;
 	c = fdtab_get(fd);
 	if (c && conn_lock(c) == 0) {
@@ -373,7 +383,8 @@ void conn_finish_all(void)
 static bool disown_one(int fd, uintptr_t cell, void *arg)
 {
 	(void)arg;
-	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN)
+	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN ||
+		(cell & FDTAB_PLUGGED))
 		return true;
 	fdtab_unhide(fd);
 	if (cell & FDTAB_HIDDEN)
@@ -389,6 +400,7 @@ void conn_disown_all(void)
 		return;
 	atomic_flag_clear(&pool_busy);
 	atomic_store(&conn_count, 0);
+	free_list = NULL; /* its waiters are the parent's, too */
 	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
 	epollset_fork_child();
 	names_fork_child();
@@ -439,6 +451,65 @@ void conn_forget_numbers(struct conn *c)
 		conn_unlock(c);
 	}
 	fdtab_each(0, FDTAB_MAX - 1, forget_one, c);
+}
+
+/* ---- handed over ---- */
+
+static bool plug_one(int fd, uintptr_t cell, void *arg)
+{
+	if (cell == (uintptr_t)arg)
+		fdtab_plug(fd, arg);
+	return true;
+}
+
+void conn_plugged(struct conn *c)
+{
+	socklen_t len = sizeof(c->self);
+
+	real(getsockname)(c->real, &c->self.any, &len);
+	c->tls->session_free(c->session);
+	c->session = NULL;
+	c->state = CONN_PLUGGED;
+	atomic_fetch_sub(&conn_count, 1);
+	fdtab_each(0, FDTAB_MAX - 1, plug_one, c);
+}
+
+static void close_real(struct conn *c)
+{
+	fdtab_unhide(c->real);
+	real(close)(c->real);
+	c->real = -1;
+}
+
+void conn_plugged_done(struct conn *c)
+{
+	if (c->state != CONN_PLUGGED || c->real < 0)
+		return;
+	if (keeper_is_borrowed())
+		atomic_fetch_add(&conn_left_open, 1);
+	/* Another thread may be about to sleep on it: then it stays until the
+	 * last has gone (conn_finish).  The relay does not rely on close(). */
+	else if (atomic_load(&c->refs) <= atomic_load(&c->numbers) + 1)
+		close_real(c);
+}
+
+static bool close_left(int fd, uintptr_t cell, void *arg)
+{
+	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
+
+	(void)fd;
+	(void)arg;
+	if ((cell & FDTAB_HIDDEN) && c && c->state == CONN_PLUGGED)
+		close_real(c);
+	return true;
+}
+
+void conn_close_left(void)
+{
+	if (keeper_is_borrowed())
+		return;
+	atomic_store(&conn_left_open, 0);
+	fdtab_each(0, FDTAB_MAX - 1, close_left, NULL);
 }
 
 bool conn_move_real(int fd)
@@ -684,6 +755,7 @@ struct ready_state conn_ready(struct conn *c, bool probe)
 		[CONN_HANDSHAKING] = READY_HANDSHAKING,
 		[CONN_OPEN] = READY_OPEN,
 		[CONN_FAILED] = READY_FAILED,
+		[CONN_PLUGGED] = READY_OPEN,
 	};
 	struct ready_state st = { .phase = phases[c->state] };
 
@@ -725,7 +797,7 @@ int conn_peek_kernel(struct conn *c, int real_fd, int flags)
 
 int conn_before_pull(struct conn *c)
 {
-	for (int i = 0; i < YIELDS_MAX && atomic_load(&c->waiters); i++) {
+	for (int i = 0; i < YIELDS_MAX && atomic_load(c->waiters); i++) {
 		int err;
 
 		/* They sleep on if the kernel has nothing for them. */

@@ -6,7 +6,7 @@
  * the end.  What libc calls mean on it is io.c (data), pollset.c (readiness)
  * and sockopt.c (options); dial.c opens it.
  *
- * States: CONNECTING -> HANDSHAKING -> OPEN; FAILED from the first two.  An
+ * States: CONNECTING -> HANDSHAKING -> OPEN -> PLUGGED; FAILED from the first two.  An
  * OPEN connection whose directions have ended stays OPEN: read_end, write_end.
  *
  * Locking: everything below the line in struct conn is guarded by its lock.
@@ -34,6 +34,7 @@ enum conn_state {
 	CONN_HANDSHAKING,
 	CONN_OPEN,
 	CONN_FAILED,
+	CONN_PLUGGED, /* a relay has it; the placeholder is plaintext */
 };
 
 #define CONN_DESTINATION_MAX 300
@@ -43,8 +44,9 @@ struct conn {
 	 * a call under way hold one each; numbers counts the former only. */
 	atomic_uint refs;
 	atomic_uint numbers;
-	/* Threads asleep until the real socket has something to read. */
-	atomic_uint waiters;
+	/* Threads asleep until the real socket has something to read.  In
+	 * memory that a relay shares. */
+	atomic_uint *waiters;
 	/* An error that a wait took from the real socket (errno value). */
 	atomic_int kernel_error;
 	struct conn *next_free;
@@ -53,6 +55,7 @@ struct conn {
 	int cancel_state; /* of the thread that holds the lock */
 	uint64_t keeper;
 	int real;
+	uint64_t cookie; /* of the placeholder: SO_COOKIE */
 	enum conn_state state;
 	int error;	  /* not yet told by SO_ERROR or a call; 0: none */
 	bool error_spent; /* FAILED, and SO_ERROR told the error */
@@ -70,6 +73,7 @@ struct conn {
 	size_t low_water;		       /* SO_RCVLOWAT */
 	union policy_addr dialled; /* as the program gave it */
 	union policy_addr target;  /* with the TLS port */
+	union policy_addr self;	   /* once plugged */
 	socklen_t addr_len;
 	struct watch *watches; /* its places in epoll sets */
 	struct watch *telling; /* the one that epoll_wait() is telling */
@@ -81,7 +85,7 @@ struct conn {
 	bool several_names; /* are the address's: NAMES_SEVERAL */
 	char name[NAMES_NAME_MAX];
 	char destination[CONN_DESTINATION_MAX]; /* "host:port" for the log */
-};
+} __attribute__((aligned(64))); /* the low bits are fdtab's */
 
 /* Stands for every descriptor of the shim's own: all fails with EBADF. */
 extern struct conn conn_hidden;
@@ -194,6 +198,16 @@ void conn_finish_all(void);
 /* Forgets all numbers of it: the program's sockets are fresh again, and stand
  * in the epoll sets where it stood. */
 void conn_forget_numbers(struct conn *c);
+
+/* A relay has taken it over: its numbers are plaintext sockets.  Under all
+ * locks (conn_fork_prepare()).  conn_plugged_done() follows without them. */
+void conn_plugged(struct conn *c);
+void conn_plugged_done(struct conn *c);
+
+/* Closes what a child of vfork() could not, for it has descriptors of its own:
+ * real sockets of connections that it plugged. */
+void conn_close_left(void);
+extern atomic_uint conn_left_open;
 
 /* Takes and returns all locks around fork(), so that the child's copy of the
  * engine is whole.  After it, in the child: conn_disown_all(). */

@@ -15,6 +15,7 @@
 #include "fdtab.h"
 #include "log.h"
 #include "names.h"
+#include "plug.h"
 #include "policy.h"
 #include "real.h"
 #include "sockopt.h"
@@ -115,24 +116,35 @@ void dial_prepare(void)
 
 	if (config_active() && config_get()->n_ports) {
 		ctx = load_context(&why);
-		if (ctx)
+		if (ctx) {
+			pthread_mutex_lock(&load_lock);
 			tls_loaded()->context_preload(ctx);
+			pthread_mutex_unlock(&load_lock);
+		}
 	}
 	errno = saved_errno;
 }
 
 /* ---- fork ---- */
 
-static void before_fork(void)
+void dial_gate_close(void)
 {
 	pthread_mutex_lock(&load_lock);
 	conn_fork_prepare();
 }
 
-static void after_fork_parent(void)
+void dial_gate_open(void)
 {
 	conn_fork_parent();
 	pthread_mutex_unlock(&load_lock);
+}
+
+/* Connections that are open go to a relay; the gate is for what the child may
+ * do with the engine later. */
+static void before_fork(void)
+{
+	plug_all();
+	dial_gate_close();
 }
 
 static void after_fork_child(void)
@@ -149,25 +161,16 @@ static void register_fork_once(void)
 
 	if (!atomic_flag_test_and_set(&registered))
 		pthread_atfork(
-			before_fork, after_fork_parent, after_fork_child);
+			before_fork, dial_gate_open, after_fork_child);
 }
 
 /* ---- which sockets ---- */
 
-static int int_option(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value
-								    : -1;
-}
-
 static bool is_inet_stream(int fd)
 {
-	int domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
+	int domain = sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
 
-	return int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	return sockopt_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
 	       (domain == AF_INET || domain == AF_INET6);
 }
 
@@ -281,8 +284,8 @@ static void warn_of_settings(const struct conn *c)
 static int open_real(struct conn *c, int fd)
 {
 	int type = SOCK_STREAM | SOCK_CLOEXEC;
-	int s = real(socket)(int_option(fd, SOL_SOCKET, SO_DOMAIN), type,
-		int_option(fd, SOL_SOCKET, SO_PROTOCOL));
+	int s = real(socket)(sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), type,
+		sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL));
 
 	if (s < 0)
 		return errno;
@@ -340,8 +343,12 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
 	set_target(c);
-	c->session = c->tls->session_new(
-		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
+	c->cookie = sockopt_cookie(fd);
+	/* The gate: nobody is in the engine while the process is copied. */
+	pthread_mutex_lock(&load_lock);
+	c->session = c->tls->session_new(ctx, &id,
+		log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
+	pthread_mutex_unlock(&load_lock);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : EMFILE;
@@ -469,6 +476,8 @@ int dial_again(struct conn *c, int fd, const struct sockaddr *addr)
 		conn_forget_numbers(c);
 		/* SO_ERROR told it before: inet_stream_connect(). */
 		return fail(err ? err : ECONNABORTED);
+	case CONN_PLUGGED:
+		return fail(EISCONN);
 	case CONN_CONNECTING:
 	case CONN_HANDSHAKING:
 		break;

@@ -237,6 +237,35 @@ void epollset_give_back(struct conn *c)
 	}
 }
 
+void epollset_set_aside(struct conn *c)
+{
+	for (struct watch *w = c->watches; w; w = w->next)
+		watch_suspend(w);
+}
+
+static void put_placeholder(struct watch *w)
+{
+	struct epoll_event event = { .events = w->asked, .data = w->data };
+	struct watch_set *set = w->set;
+	int fd = w->fd;
+
+	if (!w->armed)
+		event.events = (uint32_t)EPOLLONESHOT;
+	watch_remove(w);
+	real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, fd, &event);
+}
+
+void epollset_put_back(struct conn *c)
+{
+	if (c->state == CONN_PLUGGED) {
+		while (c->watches)
+			put_placeholder(c->watches);
+		return;
+	}
+	for (struct watch *w = c->watches; w; w = w->next)
+		watch_resume(w);
+}
+
 /* ---- epoll_ctl ---- */
 
 static int change(struct conn *c, struct watch_set *set, int op, int fd,
@@ -311,7 +340,7 @@ static void tell(struct round *round, struct watch *w, uint16_t generation,
 	uint32_t told = 0;
 
 	if (conn_lock(c) == 0) {
-		if (!atomic_load(&c->waiters) || conn_before_pull(c) == 0) {
+		if (!atomic_load(c->waiters) || conn_before_pull(c) == 0) {
 			if (watch_is(w, generation, c))
 				told = watch_tell(w, kernel, from_kernel);
 			if (told && round->call && w->call == round->call) {

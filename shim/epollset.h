@@ -30,6 +30,14 @@ void epollset_adopt(struct conn *c, int fd);
 /* The connection's registrations become the program's sockets' again. */
 void epollset_give_back(struct conn *c);
 
+/*
+ * Around handing a connection over: takes it out of the kernel's sets, whose
+ * registrations a copy of the real socket would keep alive; puts it back, or,
+ * if it was handed over, the program's sockets in its place.
+ */
+void epollset_set_aside(struct conn *c);
+void epollset_put_back(struct conn *c);
+
 /* Are there registrations at all in this process? */
 bool epollset_is_used(void);
 

@@ -12,6 +12,7 @@
 #define CHUNK_CELLS (1 << FDTAB_CHUNK_BITS)
 
 _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
+static atomic_bool used;
 
 static fdtab_cell *cell_of(int fd)
 {
@@ -25,12 +26,18 @@ static fdtab_cell *cell_of(int fd)
 
 static struct conn *conn_in(uintptr_t value)
 {
-	return (struct conn *)(value & ~(FDTAB_MARKED | FDTAB_HIDDEN));
+	return (struct conn *)(value & ~FDTAB_TAGS);
 }
 
-static bool is_number(uintptr_t value)
+/* Does the number hold a connection, plugged or not? */
+static bool holds_conn(uintptr_t value)
 {
-	return value > FDTAB_MARKED && !(value & (FDTAB_HIDDEN | FDTAB_EPOLL));
+	return fdtab_is_number(value) || (value & FDTAB_PLUGGED);
+}
+
+bool fdtab_is_used(void)
+{
+	return atomic_load_explicit(&used, memory_order_acquire);
 }
 
 bool fdtab_reserve(int fd)
@@ -49,6 +56,7 @@ bool fdtab_reserve(int fd)
 	if (!atomic_compare_exchange_strong(
 		    &fdtab_chunks[fd >> FDTAB_CHUNK_BITS], &none, chunk))
 		munmap(chunk, size);
+	atomic_store(&used, true);
 	return true;
 }
 
@@ -59,7 +67,8 @@ struct conn *fdtab_get_slow(int fd)
 		uintptr_t value = fdtab_peek(fd);
 		struct conn *c;
 
-		if (value <= FDTAB_MARKED || (value & FDTAB_EPOLL))
+		if (value <= FDTAB_MARKED ||
+			(value & (FDTAB_EPOLL | FDTAB_PLUGGED)))
 			return NULL;
 		if (value & FDTAB_HIDDEN)
 			return &conn_hidden;
@@ -76,6 +85,22 @@ struct conn *fdtab_get_slow(int fd)
 	}
 }
 
+struct conn *fdtab_get_plugged(int fd)
+{
+	uintptr_t value = fdtab_peek(fd);
+	struct conn *c = conn_in(value);
+
+	return (value & FDTAB_PLUGGED) && conn_ref_try(c) ? c : NULL;
+}
+
+void fdtab_plug(int fd, struct conn *c)
+{
+	uintptr_t now = (uintptr_t)c;
+
+	atomic_compare_exchange_strong(
+		cell_of(fd), &now, (uintptr_t)c | FDTAB_PLUGGED);
+}
+
 void fdtab_set(int fd, struct conn *c)
 {
 	fdtab_cell *cell = cell_of(fd);
@@ -83,7 +108,7 @@ void fdtab_set(int fd, struct conn *c)
 
 	conn_number_get(c);
 	old = atomic_exchange(cell, (uintptr_t)c);
-	if (is_number(old))
+	if (holds_conn(old))
 		conn_number_put(conn_in(old));
 }
 
@@ -98,7 +123,7 @@ struct conn *fdtab_take(int fd)
 	old = atomic_load(cell);
 	/* A mark outlives its number: connect() compares files anyway, and a
 	 * child of vfork() closes numbers that its parent keeps. */
-	while (is_number(old))
+	while (holds_conn(old))
 		if (atomic_compare_exchange_weak(cell, &old, 0))
 			return conn_in(old);
 	return NULL;

@@ -7,6 +7,8 @@
  *   - a program's number of a connection (one connection may have several);
  *   - hidden: a descriptor of the shim's own, which does not exist as far as
  *     the program is concerned (EBADF, skipped by close loops);
+ *   - the same of one that was handed over to a relay: plaintext now, and
+ *     libc's own affair, but for its addresses;
  *   - an epoll set that has connections in it;
  *   - marked: a socket that was dup'ed before it was connected.
  * Connections are counted twice: references (users of the struct) and numbers
@@ -29,13 +31,17 @@ struct watch_set;
 #define FDTAB_CHUNKS 1024
 #define FDTAB_MAX (FDTAB_CHUNKS << FDTAB_CHUNK_BITS)
 
-/* A cell's value: 0, FDTAB_MARKED, or a pointer: to a connection as it is or
- * with FDTAB_HIDDEN or'ed in, to an epoll set with FDTAB_EPOLL. */
+/* A cell's value: 0, FDTAB_MARKED, or a pointer: to a connection as it is, or
+ * with FDTAB_HIDDEN or FDTAB_PLUGGED or'ed in; to an epoll set with
+ * FDTAB_EPOLL. */
 typedef _Atomic(uintptr_t) fdtab_cell;
 extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 #define FDTAB_MARKED ((uintptr_t)1)
 #define FDTAB_HIDDEN ((uintptr_t)2)
 #define FDTAB_EPOLL ((uintptr_t)4)
+#define FDTAB_PLUGGED ((uintptr_t)8)
+#define FDTAB_TAGS                                                             \
+	(FDTAB_MARKED | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
 
 /* A snapshot of the cell: no reference is taken. */
 static inline uintptr_t fdtab_peek(int fd)
@@ -54,6 +60,15 @@ static inline uintptr_t fdtab_peek(int fd)
 }
 
 struct conn *fdtab_get_slow(int fd);
+
+/* Is this the cell of a number that names a connection of this process? */
+static inline bool fdtab_is_number(uintptr_t cell)
+{
+	return cell > FDTAB_MARKED && !(cell & FDTAB_TAGS);
+}
+
+/* Was anything ever put into the table? */
+bool fdtab_is_used(void);
 
 /*
  * The connection behind a number, with a reference that the caller returns by
@@ -79,6 +94,13 @@ void fdtab_set(int fd, struct conn *c);
  * with the number's reference handed to the caller (conn_number_put()), or
  * NULL. */
 struct conn *fdtab_take(int fd);
+
+/* The connection behind a number that was handed over, with a reference, or
+ * NULL. */
+struct conn *fdtab_get_plugged(int fd);
+
+/* The number's connection was handed over. */
+void fdtab_plug(int fd, struct conn *c);
 
 /* Hides a number of the shim's own; room is made.  c is the connection that
  * owns it or NULL. */

@@ -30,11 +30,13 @@ HOOK int shutdown(int fd, int how)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
-	return c ? io_shutdown(c, how) : real(shutdown)(fd, how);
+	return c ? io_shutdown(c, fd, how) : real(shutdown)(fd, how);
 }
 
 HOOK int close(int fd)
 {
+	if (__builtin_expect(atomic_load(&conn_left_open) != 0, 0))
+		conn_close_left();
 	if (fdtab_peek(fd) <= FDTAB_MARKED)
 		return real(close)(fd);
 	return numbers_close(fd);
@@ -43,14 +45,14 @@ HOOK_ALIAS(__close, close);
 
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
-	if (atomic_load(&conn_count) == 0)
+	if (!fdtab_is_used())
 		return real(close_range)(first, last, flags);
 	return numbers_close_range(first, last, flags);
 }
 
 HOOK void closefrom(int first)
 {
-	if (atomic_load(&conn_count) == 0)
+	if (!fdtab_is_used())
 		real(closefrom)(first);
 	else
 		numbers_close_range(

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "dial.h"
 #include "io.h"
+#include "plug.h"
 
 static ssize_t fail(int err)
 {
@@ -323,6 +324,8 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		opens_ours(flags, msg->msg_name, msg->msg_namelen))
 		return send_opening(fd, msg->msg_name, msg->msg_namelen,
 			msg->msg_iov, (int)msg->msg_iovlen, flags);
+	if (msg->msg_controllen && atomic_load(&conn_count))
+		plug_passed(msg);
 	return real(sendmsg)(fd, msg, flags);
 }
 
@@ -331,6 +334,9 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	conn_ref struct conn *c = fdtab_get(fd);
 	unsigned i;
 
+	if (!c && atomic_load(&conn_count))
+		for (i = 0; i < n; i++)
+			plug_passed(&msgs[i].msg_hdr);
 	if (!c)
 		return real(sendmmsg)(fd, msgs, n, flags);
 	for (i = 0; i < n; i++) {

@@ -8,9 +8,17 @@
 #include <stdarg.h>
 #include "sockopt.h"
 
+/* One that was handed over still has its addresses. */
+static struct conn *get_named(int fd)
+{
+	struct conn *c = fdtab_get(fd);
+
+	return c ? c : fdtab_get_plugged(fd);
+}
+
 HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = get_named(fd);
 
 	if (!c)
 		return real(getpeername)(fd, addr, len);
@@ -19,7 +27,7 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = get_named(fd);
 
 	if (!c)
 		return real(getsockname)(fd, addr, len);
@@ -32,7 +40,7 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (!c)
 		return real(getsockopt)(fd, level, name, value, len);
-	return sockopt_get(c, level, name, value, len);
+	return sockopt_get(c, fd, level, name, value, len);
 }
 
 HOOK int setsockopt(int fd, int level, int name, const void *value,

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "dial.h"
 #include "hook.h"
+#include "plug.h"
 
 typedef long (*six_args)(long n, long a, long b, long c, long d, long e,
 	long f);
@@ -188,8 +189,28 @@ static bool restricts(long n)
 	return false;
 }
 
-void *hook_syscall_target(long n)
+/* A copy of the process made by number: clone(2)'s flags come first, in
+ * clone3(2)'s struct as well. */
+static bool copies(long n, long a)
 {
+	switch (n) {
+	case SYS_fork:
+		return true;
+	case SYS_clone:
+		return !(a & CLONE_VM);
+	case SYS_clone3:
+		return !(*(const uint64_t *)P(a) & CLONE_VM);
+	case SYS_execve:
+	case SYS_execveat:
+		return true;
+	}
+	return false;
+}
+
+void *hook_syscall_target(long n, long a)
+{
+	if (atomic_load(&conn_count) && copies(n, a))
+		plug_all();
 	if (!config_active())
 		return (void *)real(syscall);
 	if (restricts(n))

@@ -76,6 +76,28 @@ static ssize_t fail_write(int err, int flags)
 	return fail(err);
 }
 
+/* The connection was handed over while the call was under way: the number is
+ * a plaintext socket now.  Stands for an errno value that no call gives. */
+#define MOVED ESTALE
+
+static ssize_t recv_plain(int fd, const struct cursor *cur, int flags)
+{
+	struct iovec view[IOV_VIEW];
+	struct msghdr msg = { .msg_iov = view };
+
+	msg.msg_iovlen = (size_t)cursor_view(cur, view);
+	return real(recvmsg)(fd, &msg, flags);
+}
+
+static ssize_t send_plain(int fd, const struct cursor *cur, int flags)
+{
+	struct iovec view[IOV_VIEW];
+	struct msghdr msg = { .msg_iov = view };
+
+	msg.msg_iovlen = (size_t)cursor_view(cur, view);
+	return real(sendmsg)(fd, &msg, flags);
+}
+
 /* ---- receiving ---- */
 
 /* One try, under the lock: bytes, 0 at the end, or -errno. */
@@ -123,6 +145,8 @@ static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
 static ssize_t try_recv(struct conn *c, const struct iovec *iov, int n,
 	int flags, size_t want)
 {
+	if (c->state == CONN_PLUGGED)
+		return -MOVED;
 	conn_advance(c);
 	if (c->state == CONN_FAILED)
 		return -conn_take_error(c);
@@ -157,7 +181,7 @@ static int lock_to_pull(struct conn *c)
 {
 	int err = conn_lock(c);
 
-	return err || !atomic_load(&c->waiters) ? err : conn_before_pull(c);
+	return err || !atomic_load(c->waiters) ? err : conn_before_pull(c);
 }
 
 /* The result of a call that moved `done` bytes and then met r (as try_recv
@@ -167,7 +191,7 @@ static ssize_t settle(struct conn *c, size_t done, ssize_t r)
 {
 	if (done == 0)
 		return r;
-	if (r < 0 && r != -EAGAIN)
+	if (r < 0 && r != -EAGAIN && r != -MOVED)
 		c->error = (int)-r;
 	return (ssize_t)done;
 }
@@ -238,6 +262,7 @@ static ssize_t discard(struct conn *c, int fd, size_t len, int flags)
 ssize_t io_recv(struct conn *c, int fd, const struct iovec *iov, int n,
 	int flags)
 {
+	const struct cursor all = { iov, n, 0 };
 	ssize_t r;
 
 	if (flags & MSG_OOB)
@@ -246,7 +271,9 @@ ssize_t io_recv(struct conn *c, int fd, const struct iovec *iov, int n,
 		return fail(EAGAIN);
 	if ((flags & MSG_TRUNC) && !(flags & MSG_PEEK))
 		return discard(c, fd, total_len(iov, n), flags & ~MSG_TRUNC);
-	r = recv_loop(c, fd, (struct cursor){ iov, n, 0 }, flags);
+	r = recv_loop(c, fd, all, flags);
+	if (r == -MOVED)
+		return recv_plain(fd, &all, flags);
 	return r < 0 ? fail((int)-r) : r;
 }
 
@@ -273,6 +300,8 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 	size_t done = 0;
 	int err;
 
+	if (c->state == CONN_PLUGGED)
+		return -MOVED;
 	conn_advance(c);
 	if (c->state == CONN_FAILED || c->write_end) {
 		err = conn_take_error(c);
@@ -345,11 +374,14 @@ static ssize_t send_loop(struct conn *c, int fd, struct cursor cur, int flags)
 ssize_t io_send(struct conn *c, int fd, const struct iovec *iov, int n,
 	int flags)
 {
+	const struct cursor all = { iov, n, 0 };
 	ssize_t r;
 
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
-	r = send_loop(c, fd, (struct cursor){ iov, n, 0 }, flags);
+	r = send_loop(c, fd, all, flags);
+	if (r == -MOVED)
+		return send_plain(fd, &all, flags);
 	return r < 0 ? fail_write((int)-r, flags) : r;
 }
 
@@ -462,12 +494,16 @@ static int give_up_opening(struct conn *c)
 	return 0;
 }
 
-int io_shutdown(struct conn *c, int how)
+int io_shutdown(struct conn *c, int fd, int how)
 {
 	int err = conn_lock(c);
 
 	if (err)
 		return (int)fail(err);
+	if (c->state == CONN_PLUGGED) {
+		conn_unlock(c);
+		return real(shutdown)(fd, how);
+	}
 	conn_advance(c);
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		err = EINVAL;

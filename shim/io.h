@@ -34,6 +34,6 @@ ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
 	unsigned flags);
 
 /* shutdown(2). */
-int io_shutdown(struct conn *c, int how);
+int io_shutdown(struct conn *c, int fd, int how);
 
 #endif

@@ -172,6 +172,11 @@ static int own_fd(void)
 	return st.st_dev == log_dev && st.st_ino == log_ino ? fd : -1;
 }
 
+int log_descriptor(void)
+{
+	return own_fd();
+}
+
 /*
  * One writev() that raises no SIGPIPE: only if none was pending already is
  * the one after EPIPE ours to take back.  EINTR means that the reader is slow

@@ -30,6 +30,9 @@ enum log_sink {
  */
 int log_setup(enum log_sink sink, const char *path, enum log_level level);
 
+/* The descriptor of a log file or of syslog, or -1. */
+int log_descriptor(void);
+
 /* Would a line of this level be written?  Cheap: ask before building one. */
 bool log_wants(enum log_level level);
 

@@ -12,6 +12,7 @@
 #include "epollset.h"
 #include "fdtab.h"
 #include "keeper.h"
+#include "plug.h"
 #include "real.h"
 
 static int fail(int err)
@@ -26,7 +27,7 @@ static void let_go(struct conn *c)
 {
 	if (!c)
 		return;
-	if (conn_is_ours(c))
+	if (c->state == CONN_PLUGGED || conn_is_ours(c))
 		conn_number_put(c);
 	else
 		conn_disown_all();
@@ -105,6 +106,21 @@ int numbers_fresh(int fd)
 	return fd;
 }
 
+/* A copy of a number that was handed over has its addresses, too. */
+static bool copy_plugged(int from, int to)
+{
+	struct conn *c = fdtab_get_plugged(from);
+
+	if (!c)
+		return false;
+	if (!keeper_is_borrowed() && fdtab_reserve(to)) {
+		fdtab_set(to, c);
+		fdtab_plug(to, c);
+	}
+	conn_put(c);
+	return true;
+}
+
 int numbers_copied(int from, int to)
 {
 	struct conn *c;
@@ -112,6 +128,8 @@ int numbers_copied(int from, int to)
 	if (to < 0 || from == to)
 		return to;
 	c = fdtab_get(from);
+	if (!c && copy_plugged(from, to))
+		return to;
 	if (!c || c == &conn_hidden) {
 		numbers_fresh(to);
 		if (fdtab_epoll(from) && !keeper_is_borrowed())
@@ -123,8 +141,14 @@ int numbers_copied(int from, int to)
 		}
 		return to;
 	}
-	if (!keeper_is_borrowed() && fdtab_reserve(to))
+	/* Standard input and output are for stdio and for other programs, and
+	 * so is what a child of vfork() makes. */
+	if (keeper_is_borrowed())
+		plug_fd(from);
+	else if (fdtab_reserve(to))
 		fdtab_set(to, c);
+	if (to <= STDERR_FILENO)
+		plug_fd(from);
 	conn_put(c);
 	return to;
 }

@@ -208,3 +208,31 @@ void policy_destination(
 	log_format(buf, size, !host || strchr(host, ':') ? "[%s]:%u" : "%s:%u",
 		host ? host : digits, port);
 }
+
+void policy_map_v4(union policy_addr *addr, socklen_t *len)
+{
+	struct sockaddr_in6 mapped = {
+		.sin6_family = AF_INET6,
+		.sin6_port = addr->in.sin_port,
+	};
+
+	if (addr->any.sa_family != AF_INET)
+		return;
+	memset(&mapped.sin6_addr.s6_addr[10], 0xff, 2);
+	memcpy(&mapped.sin6_addr.s6_addr[12], &addr->in.sin_addr, 4);
+	addr->in6 = mapped;
+	*len = sizeof(mapped);
+}
+
+bool policy_same_address(
+	const union policy_addr *a, const union policy_addr *b)
+{
+	union policy_addr x = *a, y = *b;
+	socklen_t len = 0;
+
+	policy_map_v4(&x, &len);
+	policy_map_v4(&y, &len);
+	return x.in6.sin6_port == y.in6.sin6_port &&
+	       memcmp(&x.in6.sin6_addr, &y.in6.sin6_addr,
+		       sizeof(x.in6.sin6_addr)) == 0;
+}

@@ -60,4 +60,11 @@ bool policy_identity(const struct config *config, const struct sockaddr *addr,
 void policy_destination(char *buf, unsigned size, const char *host,
 	const struct sockaddr *addr);
 
+/* Are both the same address and port?  IPv4-mapped ones are IPv4. */
+bool policy_same_address(
+	const union policy_addr *a, const union policy_addr *b);
+
+/* An IPv4 address becomes the IPv4-mapped IPv6 one. */
+void policy_map_v4(union policy_addr *addr, socklen_t *len);
+
 #endif

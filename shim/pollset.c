@@ -34,12 +34,20 @@ struct set {
 	size_t mapped;
 };
 
+/* One that was handed over is an ordinary socket. */
+static bool is_interesting(int fd)
+{
+	uintptr_t cell = fdtab_peek(fd);
+
+	return cell > FDTAB_MARKED && !(cell & FDTAB_PLUGGED);
+}
+
 bool pollset_has_conns(struct pollfd *fds, nfds_t n)
 {
 	if (atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
 		return false;
 	for (nfds_t i = 0; i < n; i++)
-		if (fdtab_peek(fds[i].fd) > FDTAB_MARKED)
+		if (is_interesting(fds[i].fd))
 			return true;
 	return false;
 }
@@ -69,7 +77,7 @@ static void wake_up(struct set *set)
 	while (set->n_sleeping) {
 		struct conn *c = set->sleeping[--set->n_sleeping];
 
-		atomic_fetch_sub(&c->waiters, 1);
+		atomic_fetch_sub(c->waiters, 1);
 		conn_put(c);
 	}
 	errno = saved_errno;
@@ -89,7 +97,7 @@ static void fall_asleep(struct set *set, struct conn *c)
 {
 	if (__libc_single_threaded || !conn_ref_try(c))
 		return;
-	atomic_fetch_add(&c->waiters, 1);
+	atomic_fetch_add(c->waiters, 1);
 	set->sleeping[set->n_sleeping++] = c;
 }
 
@@ -127,10 +135,15 @@ static void look_at_conn(struct set *set, nfds_t i, struct conn *c, bool asked)
 	set->kernel[i] = (struct pollfd){ .fd = -1 };
 	if (err == EBADF)
 		set->fds[i].revents = POLLNVAL;
-	if (!err && atomic_load(&c->waiters))
+	if (!err && atomic_load(c->waiters))
 		err = conn_before_pull(c);
 	if (err)
 		return;
+	if (c->state == CONN_PLUGGED) {
+		conn_unlock(c);
+		set->kernel[i] = set->fds[i];
+		return;
+	}
 	update(set, i, c, asked && said.fd == c->real ? said.revents : 0);
 	conn_unlock(c);
 }
@@ -258,7 +271,7 @@ bool pollset_fdset_has_conns(int n, const fd_set *set)
 		atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
 		return false;
 	for (int fd = 0; fd < n; fd++)
-		if (has(set, fd) && fdtab_peek(fd) > FDTAB_MARKED)
+		if (has(set, fd) && is_interesting(fd))
 			return true;
 	return false;
 }

@@ -53,6 +53,24 @@ static int fail(int err)
 	return -1;
 }
 
+int sockopt_int(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value :
+								      -1;
+}
+
+uint64_t sockopt_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
+}
+
 /* ---- carrying over ---- */
 
 static bool same_value(const struct option *opt, int from, int to, void *value,
@@ -234,14 +252,16 @@ static int get_low_water(const struct conn *c, void *value, socklen_t *len)
 	return 0;
 }
 
-int sockopt_get(struct conn *c, int level, int name, void *value,
+int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len)
 {
 	int err = conn_lock(c), r;
 
 	if (err)
 		return fail(err);
-	if (level == SOL_SOCKET && name == SO_ERROR && value && len)
+	if (c->state == CONN_PLUGGED)
+		r = real(getsockopt)(fd, level, name, value, len);
+	else if (level == SOL_SOCKET && name == SO_ERROR && value && len)
 		r = get_error(c, value, len);
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT && value && len)
 		r = get_low_water(c, value, len);
@@ -307,7 +327,10 @@ int sockopt_set(struct conn *c, int fd, int level, int name,
 
 	if (err)
 		return fail(err);
-	r = set_locked(c, fd, level, name, value, len);
+	if (c->state == CONN_PLUGGED)
+		r = real(setsockopt)(fd, level, name, value, len);
+	else
+		r = set_locked(c, fd, level, name, value, len);
 	conn_unlock(c);
 	return r;
 }
@@ -340,6 +363,10 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 
 	if (err)
 		return fail(err);
+	if (c->state == CONN_PLUGGED) {
+		conn_unlock(c);
+		return real(ioctl)(fd, request, arg);
+	}
 	switch (request) {
 	case FIONREAD: /* SIOCINQ is the same number */
 		r = bytes_available(c, arg);
@@ -363,26 +390,32 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 	return r;
 }
 
-/* ---- names ---- */
+/* ---- addresses ---- */
+
+static int give_address(const union policy_addr *from, struct sockaddr *addr,
+	socklen_t *len)
+{
+	socklen_t size = from->any.sa_family == AF_INET ? sizeof(from->in) :
+							  sizeof(from->in6);
+
+	memcpy(addr, from, *len < size ? *len : size);
+	*len = size;
+	return 0;
+}
 
 int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
 {
 	int err = conn_lock(c);
-	socklen_t size;
 
 	if (err)
 		return fail(err);
 	conn_advance(c);
-	if (c->state != CONN_OPEN) {
-		conn_unlock(c);
-		return fail(ENOTCONN);
-	}
-	size = c->dialled.any.sa_family == AF_INET ? sizeof(c->dialled.in) :
-						     sizeof(c->dialled.in6);
-	memcpy(addr, &c->dialled, *len < size ? *len : size);
-	*len = size;
+	if (c->state != CONN_OPEN && c->state != CONN_PLUGGED)
+		err = ENOTCONN;
+	else
+		give_address(&c->dialled, addr, len);
 	conn_unlock(c);
-	return 0;
+	return fail(err);
 }
 
 int sockopt_self(struct conn *c, struct sockaddr *addr, socklen_t *len)
@@ -391,7 +424,10 @@ int sockopt_self(struct conn *c, struct sockaddr *addr, socklen_t *len)
 
 	if (err)
 		return fail(err);
-	r = real(getsockname)(c->real, addr, len);
+	if (c->state == CONN_PLUGGED)
+		r = give_address(&c->self, addr, len);
+	else
+		r = real(getsockname)(c->real, addr, len);
 	conn_unlock(c);
 	return r;
 }

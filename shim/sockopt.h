@@ -10,6 +10,12 @@
 #include <stdbool.h>
 #include "conn.h"
 
+/* An option that is an int; -1: it has none of that name. */
+int sockopt_int(int fd, int level, int name);
+
+/* SO_COOKIE: the same for all copies of a socket, and for no other. */
+uint64_t sockopt_cookie(int fd);
+
 /*
  * Gives the real socket the options and the explicit bind of the program's
  * socket.  Returns 0, or an errno value with the reason in why[0..size): the
@@ -29,7 +35,7 @@ void sockopt_learn(struct conn *c, int fd);
 const char *sockopt_uncarried(int level, int name);
 
 /* The libc calls, on a connection. */
-int sockopt_get(struct conn *c, int level, int name, void *value,
+int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len);
 int sockopt_set(struct conn *c, int fd, int level, int name,
 	const void *value, socklen_t len);

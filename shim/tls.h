@@ -266,6 +266,12 @@ struct tls_engine {
 	/* Around fork(), called by the thread that forks while no other
 	 * thread is inside the engine. */
 	void (*fork_child)(void);
+
+	/* For a copy of the process that keeps nothing but its sessions: calls
+	 * visit for all memory that the engine has from the system.  false:
+	 * it does not know all (then keep everything). */
+	bool (*memory)(void (*visit)(void *arg, const void *start, size_t size),
+		void *arg);
 };
 
 /* The one symbol that engine.so exports. */

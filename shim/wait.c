@@ -93,7 +93,7 @@ int wait_open(struct conn *c, int64_t deadline)
 			events = ready_ask(&st, 0);
 			end = earlier(end, c->handshake_end);
 		}
-		if (c->state == CONN_OPEN) {
+		if (c->state == CONN_OPEN || c->state == CONN_PLUGGED) {
 			conn_unlock(c);
 			return 0;
 		}

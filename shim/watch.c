@@ -524,6 +524,16 @@ void watch_remove(struct watch *w)
 	give_watch(w);
 }
 
+void watch_suspend(struct watch *w)
+{
+	real(epoll_ctl)(w->set->epfd, EPOLL_CTL_DEL, w->kernel_fd, NULL);
+}
+
+void watch_resume(struct watch *w)
+{
+	say(w, EPOLL_CTL_ADD, kernel_events(w, conn_ready(w->c, false)));
+}
+
 void watch_remove_all(struct conn *c)
 {
 	while (c->watches)

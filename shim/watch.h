@@ -43,7 +43,7 @@ struct watch_set {
 	struct watch_list hot;
 	struct watch_list handshakes; /* in order of their deadlines */
 	struct watch_set *next_free;
-};
+} __attribute__((aligned(64))); /* the low bits are fdtab's */
 
 struct watch {
 	struct watch *next; /* of the same connection */
@@ -102,6 +102,9 @@ struct watch *watch_find(
 /* epoll_ctl(EPOLL_CTL_MOD), and arms it anew. */
 int watch_modify(struct watch *w, const struct epoll_event *event);
 void watch_remove(struct watch *w);
+/* Out of the kernel's set for a while, and back. */
+void watch_suspend(struct watch *w);
+void watch_resume(struct watch *w);
 /* All of a connection that ends. */
 void watch_remove_all(struct conn *c);
 

@@ -29,6 +29,7 @@
 #endif
 
 #define CHUNK ((size_t)1 << 20)
+#define MAPPINGS_MAX 4096
 #define LINEAR 8	 /* classes of 16, 32 ... 128 */
 #define LINEAR_SHIFT 7	 /* 128 */
 #define LARGEST_SHIFT 17 /* 128 KiB; beyond that a mapping */
@@ -50,6 +51,12 @@ _Static_assert(sizeof(struct block) == ARENA_OVERHEAD, "alignment");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *free_list[CLASSES];
+/* All that was mapped; more than this is not told to arena_each(). */
+static struct mapping {
+	void *start;
+	size_t size;
+} mappings[MAPPINGS_MAX];
+static unsigned n_mappings;
 static char *chunk;	  /* not cut yet */
 static size_t chunk_left; /* bytes of it */
 
@@ -94,6 +101,36 @@ static void *map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Under the lock. */
+static void note_mapping(void *start, size_t size)
+{
+	if (n_mappings < MAPPINGS_MAX)
+		mappings[n_mappings] = (struct mapping){start, size};
+	n_mappings++;
+}
+
+static void forget_mapping(const void *start)
+{
+	unsigned n = n_mappings < MAPPINGS_MAX ? n_mappings : MAPPINGS_MAX;
+
+	for (unsigned i = n; i-- > 0;)
+		if (mappings[i].start == start) {
+			mappings[i] = mappings[n - 1];
+			n_mappings--;
+			return;
+		}
+}
+
+bool arena_each(void (*visit)(void *arg, const void *start, size_t size),
+	void *arg)
+{
+	if (n_mappings > MAPPINGS_MAX)
+		return false;
+	for (unsigned i = 0; i < n_mappings; i++)
+		visit(arg, mappings[i].start, mappings[i].size);
+	return true;
+}
+
 /* What is left of a chunk goes to the free lists, largest blocks first. */
 static void chunk_spill(void)
 {
@@ -125,6 +162,7 @@ static struct block *chunk_cut(uint32_t class)
 		if (!fresh)
 			return NULL;
 		chunk_spill();
+		note_mapping(fresh, CHUNK);
 		__lsan_register_root_region(fresh, CHUNK);
 		chunk = fresh;
 		chunk_left = CHUNK;
@@ -151,6 +189,9 @@ static void *alloc_mapped(size_t size)
 	b->class = MAPPED;
 	b->pages = (uint32_t)pages;
 	b->size = size;
+	pthread_mutex_lock(&lock);
+	note_mapping(b, pages * PAGE);
+	pthread_mutex_unlock(&lock);
 	return block_user(b);
 }
 
@@ -200,6 +241,9 @@ void arena_free(void *user)
 		return;
 	b = block_of(user);
 	if (b->class == MAPPED) {
+		pthread_mutex_lock(&lock);
+		forget_mapping(b);
+		pthread_mutex_unlock(&lock);
 		munmap(b, b->pages * PAGE);
 		return;
 	}

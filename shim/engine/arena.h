@@ -11,6 +11,7 @@
 #ifndef TLSSHIM_ENGINE_ARENA_H
 #define TLSSHIM_ENGINE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Bytes that a block costs beyond what was asked for.  A buffer of a power of
@@ -30,6 +31,11 @@ void *arena_realloc(void *block, size_t size);
 
 /* NULL is allowed. */
 void arena_free(void *block);
+
+/* Calls visit for all memory that the arena has from the system; false: too
+ * many pieces to know them all.  No other thread may be in here. */
+bool arena_each(void (*visit)(void *arg, const void *start, size_t size),
+	void *arg);
 
 /* In the child of a fork(2) during which no other thread was in here. */
 void arena_fork_child(void);

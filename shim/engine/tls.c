@@ -220,4 +220,5 @@ const struct tls_engine tlsshim_engine = {
 	.failure = engine_failure,
 	.info = engine_info,
 	.fork_child = engine_fork_child,
+	.memory = arena_each,
 };

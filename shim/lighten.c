@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which memory a relay keeps.  Knows /proc/self/maps.  Compiled without a
+ * PLT: the dynamic linker's own data may be among what is dropped.
+ */
+#include "lighten.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "conn.h"
+#include "real.h"
+
+#define KEEP_MAX 1024
+#define MAPS_MAX (1 << 20)
+/* Around the thread pointer: errno and the rest of the thread's own data. */
+#define THREAD_BELOW (256 << 10)
+#define THREAD_ABOVE (64 << 10)
+/* Beyond so many thread-specific values the C library keeps them in the heap:
+ * PTHREAD_KEY_2NDLEVEL_SIZE. */
+#define KEYS_INLINE 32
+
+struct range {
+	uintptr_t start, end;
+};
+
+struct keep {
+	struct range ranges[KEEP_MAX]; /* ascending after sort() */
+	unsigned n;
+	bool full;
+};
+
+static void keep_range(void *arg, const void *start, size_t size)
+{
+	struct keep *keep = arg;
+	uintptr_t page = 4095, from = (uintptr_t)start & ~page;
+
+	if (keep->n == KEEP_MAX) {
+		keep->full = true;
+		return;
+	}
+	keep->ranges[keep->n++] = (struct range){ from,
+		((uintptr_t)start + size + page) & ~page };
+}
+
+static void sort(struct keep *keep)
+{
+	for (unsigned i = 1; i < keep->n; i++)
+		for (unsigned j = i; j > 0 && keep->ranges[j].start <
+						      keep->ranges[j - 1].start;
+			j--) {
+			struct range swap = keep->ranges[j];
+
+			keep->ranges[j] = keep->ranges[j - 1];
+			keep->ranges[j - 1] = swap;
+		}
+}
+
+static void drop(const struct keep *keep, uintptr_t start, uintptr_t end)
+{
+	for (unsigned i = 0; i < keep->n && start < end; i++) {
+		const struct range *r = &keep->ranges[i];
+
+		if (r->end <= start || r->start >= end)
+			continue;
+		if (r->start > start)
+			munmap((void *)start, r->start - start);
+		start = r->end;
+	}
+	if (start < end)
+		munmap((void *)start, end - start);
+}
+
+/* ---- /proc/self/maps ---- */
+
+static const char *hex(const char *s, uintptr_t *value)
+{
+	*value = 0;
+	for (;; s++) {
+		if (*s >= '0' && *s <= '9')
+			*value = *value * 16 + (uintptr_t)(*s - '0');
+		else if (*s >= 'a' && *s <= 'f')
+			*value = *value * 16 + (uintptr_t)(*s - 'a' + 10);
+		else
+			return s;
+	}
+}
+
+struct line {
+	uintptr_t start, end;
+	bool is_private; /* and writable, of no file */
+	bool is_heap;
+	bool is_file;
+};
+
+/* "55d0-55d1 rw-p 00000000 00:00 0    [heap]\n" */
+static const char *parse(const char *s, struct line *line)
+{
+	const char *eol = strchr(s, '\n'), *path;
+
+	s = hex(s, &line->start);
+	s = hex(s + 1, &line->end);
+	path = s + 1;
+	line->is_private = path[0] == 'r' && path[1] == 'w' && path[3] == 'p';
+	for (int field = 0; field < 4; field++) {
+		while (*path != ' ' && *path != '\n')
+			path++;
+		while (*path == ' ')
+			path++;
+	}
+	line->is_file = *path == '/';
+	line->is_heap = strncmp(path, "[heap]", 6) == 0;
+	if (*path != '\n' && !line->is_heap)
+		line->is_private = false;
+	return eol ? eol + 1 : NULL;
+}
+
+static char *read_maps(void)
+{
+	char *text = mmap(NULL, MAPS_MAX, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = real(open)("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 0;
+
+	if (text == MAP_FAILED || fd < 0)
+		return NULL;
+	while (len < MAPS_MAX - 1 &&
+		(n = real(read)(fd, text + len, MAPS_MAX - 1 - len)) > 0)
+		len += (size_t)n;
+	real(close)(fd);
+	return n == 0 ? text : NULL;
+}
+
+/* A library's own data may go on in anonymous memory right behind its file:
+ * that stays. */
+static void drop_all(const struct keep *keep, const char *maps)
+{
+	uintptr_t file_end = 0;
+
+	while (maps && *maps) {
+		struct line line;
+
+		maps = parse(maps, &line);
+		if (line.is_file)
+			file_end = line.end;
+		else if (line.start == file_end && !line.is_heap)
+			file_end = line.end;
+		else if (line.is_private)
+			drop(keep, line.start, line.end);
+	}
+}
+
+static bool keeps_values_inline(void)
+{
+	pthread_key_t key;
+
+	return pthread_key_create(&key, NULL) == 0 && key < KEYS_INLINE;
+}
+
+#ifdef TLSSHIM_SANITIZED
+static const bool sanitized = true; /* their memory is not ours to judge */
+#else
+static const bool sanitized = false;
+#endif
+
+void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
+	size_t stack_size)
+{
+	static struct keep keep;
+	const char *maps = read_maps();
+	const char *thread = __builtin_thread_pointer();
+
+	if (!maps || sanitized || !keeps_values_inline())
+		return;
+	keep_range(&keep, stack, stack_size);
+	keep_range(&keep, thread - THREAD_BELOW, THREAD_BELOW + THREAD_ABOVE);
+	keep_range(&keep, maps, MAPS_MAX);
+	keep_range(&keep, legs, n * sizeof(*legs));
+	for (unsigned i = 0; i < n && !keep.full; i++)
+		keep_range(&keep, legs[i].c, sizeof(*legs[i].c));
+	if (!tls_loaded()->memory(keep_range, &keep) || keep.full)
+		return;
+	sort(&keep);
+	drop_all(&keep, maps);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gives up the memory of the program that a relay is a copy of: every page
+ * that both still share would be copied once more when the program writes it.
+ */
+#ifndef TLSSHIM_LIGHTEN_H
+#define TLSSHIM_LIGHTEN_H
+
+#include <stddef.h>
+#include "relay.h"
+
+/*
+ * Unmaps the private anonymous memory of this process but the engine's, the
+ * legs, their connections, the given stack and what the C library needs of
+ * this thread.  Only in a relay, which has one thread and ends by _exit().
+ */
+void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
+	size_t stack_size);
+
+#endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hand-over.  Knows placeholders, loopback listeners, and the order in
+ * which a connection changes its keeper; what the keeper does is relay.c's.
+ */
+#include "plug.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "conn.h"
+#include "dial.h"
+#include "epollset.h"
+#include "fdtab.h"
+#include "keeper.h"
+#include "log.h"
+#include "real.h"
+#include "relay.h"
+#include "sockopt.h"
+#include "wait.h"
+
+/* How long a placeholder may take to reach the loopback. */
+#define LOOPBACK_NS 2000000000LL
+
+/* One connection that is being handed over. */
+struct leaving {
+	struct conn *c; /* with a reference */
+	int fd;		/* a number of its placeholder in this process */
+	int inner;	/* the other end of the plugged placeholder */
+};
+
+struct plan {
+	struct leaving *all;
+	struct relay_leg *legs;
+	unsigned n, room;
+	size_t mapped;
+};
+
+/* ---- the placeholder's other end ---- */
+
+static int listen_on(const union policy_addr *addr, socklen_t len)
+{
+	int s = real(socket)(addr->any.sa_family,
+		SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (s < 0)
+		return -1;
+	if (bind(s, &addr->any, len) == 0 && listen(s, 8) == 0)
+		return s;
+	real(close)(s);
+	return -1;
+}
+
+static bool wait_for(int fd, short events, int64_t end)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left = (end - conn_now()) / 1000000;
+
+	return left > 0 && real(poll)(&p, 1, (int)left) > 0;
+}
+
+/* Accepts the placeholder, and nobody else: whoever comes first from
+ * elsewhere is dropped. */
+static int accept_placeholder(int listener, int fd, int64_t end)
+{
+	union policy_addr self, peer;
+	socklen_t self_len = sizeof(self);
+
+	if (real(getsockname)(fd, &self.any, &self_len) < 0)
+		return -1;
+	while (wait_for(listener, POLLIN, end)) {
+		socklen_t len = sizeof(peer);
+		int s = real(accept4)(listener, &peer.any, &len, SOCK_CLOEXEC);
+
+		if (s < 0)
+			continue;
+		if (policy_same_address(&peer, &self))
+			return s;
+		real(close)(s);
+	}
+	return -1;
+}
+
+/* What an earlier life of the placeholder would keep from the loopback. */
+static void clear_routing(int fd)
+{
+	int off = 0;
+
+	real(setsockopt)(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0);
+	real(setsockopt)(fd, SOL_SOCKET, SO_DONTROUTE, &off, sizeof(off));
+	real(setsockopt)(
+		fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &off, sizeof(off));
+	real(setsockopt)(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+}
+
+static int connect_to(int fd, const union policy_addr *addr, socklen_t len,
+	int64_t end)
+{
+	int flags = real(fcntl)(fd, F_GETFL), r, err = 0;
+
+	real(fcntl)(fd, F_SETFL, flags | O_NONBLOCK);
+	r = real(connect)(fd, &addr->any, len);
+	if (r < 0 && errno == EINPROGRESS && wait_for(fd, POLLOUT, end))
+		/* Once more: the program's next connect() says EISCONN. */
+		r = real(connect)(fd, &addr->any, len);
+	if (r < 0 && errno != EISCONN)
+		err = errno;
+	real(fcntl)(fd, F_SETFL, flags);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+/* Plugs the placeholder into a listener of its own at this address. */
+static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
+{
+	union policy_addr to;
+	socklen_t to_len = sizeof(to);
+	int listener = listen_on(at, len), inner = -1;
+
+	if (listener < 0)
+		return -1;
+	if (real(getsockname)(listener, &to.any, &to_len) == 0) {
+		if (sockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+			policy_map_v4(&to, &to_len);
+		if (connect_to(fd, &to, to_len, end) == 0)
+			inner = accept_placeholder(listener, fd, end);
+	}
+	real(close)(listener);
+	return inner;
+}
+
+/* A stream between the program's socket, in all its copies, and us. */
+static int make_inner(int fd)
+{
+	union policy_addr v4 = { .in = { .sin_family = AF_INET,
+					 .sin_addr = { htonl(
+						 INADDR_LOOPBACK) } } };
+	union policy_addr v6 = { .in6 = { .sin6_family = AF_INET6,
+					  .sin6_addr =
+						  IN6ADDR_LOOPBACK_INIT } };
+	int64_t end = conn_now() + LOOPBACK_NS;
+	int inner, on = 1;
+
+	clear_routing(fd);
+	inner = plug_at(fd, &v4, sizeof(v4.in), end);
+	/* A socket that is bound to ::1 cannot reach 127.0.0.1. */
+	if (inner < 0 && sockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+		inner = plug_at(fd, &v6, sizeof(v6.in6), end);
+	if (inner < 0)
+		return -1;
+	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	real(setsockopt)(inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return conn_move_up(inner);
+}
+
+/* ---- who leaves ---- */
+
+static bool make_room(struct plan *plan)
+{
+	size_t one = sizeof(*plan->all) + sizeof(*plan->legs);
+	void *room;
+
+	plan->room = atomic_load(&conn_count) + 8;
+	plan->mapped = plan->room * one;
+	room = mmap(NULL, plan->mapped, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED)
+		return false;
+	plan->legs = room;
+	plan->all = (struct leaving *)(plan->legs + plan->room);
+	return true;
+}
+
+static bool is_planned(const struct plan *plan, const struct conn *c)
+{
+	for (unsigned i = 0; i < plan->n; i++)
+		if (plan->all[i].c == c)
+			return true;
+	return false;
+}
+
+/* Is this number, in this process, the connection's placeholder?  In a child
+ * of vfork() it may be something else by now. */
+static bool is_placeholder(const struct conn *c, int fd)
+{
+	return sockopt_cookie(fd) == c->cookie;
+}
+
+static void plan_one(struct plan *plan, int fd)
+{
+	struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return;
+	if (c == &conn_hidden || plan->n == plan->room ||
+		!is_placeholder(c, fd) || is_planned(plan, c)) {
+		conn_put(c);
+		return;
+	}
+	plan->all[plan->n++] = (struct leaving){ c, fd, -1 };
+}
+
+static bool plan_any(int fd, uintptr_t cell, void *arg)
+{
+	if (fdtab_is_number(cell))
+		plan_one(arg, fd);
+	return true;
+}
+
+static bool plan_inheritable(int fd, uintptr_t cell, void *arg)
+{
+	int flags;
+
+	if (!fdtab_is_number(cell))
+		return true;
+	flags = real(fcntl)(fd, F_GETFD);
+	if (flags >= 0 && !(flags & FD_CLOEXEC))
+		plan_one(arg, fd);
+	return true;
+}
+
+/* ---- the hand-over ---- */
+
+static void refuse(const struct leaving *one, const char *why)
+{
+	log_line(LOG_LEVEL_ERROR,
+		"%s: cannot hand the connection over to a relay: %s; whoever "
+		"uses it outside this process gets EPIPE and ENOTCONN",
+		one->c->destination, why);
+}
+
+/* Waits for its handshake.  A failure is the program's to hear, later. */
+static bool is_open(struct conn *c)
+{
+	int err;
+
+	do
+		err = wait_open(c, WAIT_FOREVER);
+	while (err == EINTR);
+	if (err && conn_lock(c) == 0) {
+		if (c->state == CONN_FAILED && !c->error_spent)
+			c->error = err;
+		c->error_spent = false;
+		conn_unlock(c);
+	}
+	return err == 0;
+}
+
+/* Its handshake is finished first, and its other end made.  Those that fail
+ * stay as they are. */
+static void prepare(struct plan *plan)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		struct leaving one = plan->all[i];
+
+		if (is_open(one.c)) {
+			one.inner = make_inner(one.fd);
+			if (one.inner < 0)
+				refuse(&one, "the loopback cannot be reached");
+		}
+		if (one.inner >= 0)
+			plan->all[kept++] = one;
+		else
+			conn_put(one.c);
+	}
+	plan->n = kept;
+}
+
+/* Under all locks: the legs of those that are still open. */
+static unsigned make_legs(struct plan *plan)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		struct leaving *one = &plan->all[i];
+
+		if (one->c->state != CONN_OPEN)
+			continue;
+		plan->legs[n++] = (struct relay_leg){
+			.c = one->c,
+			.inner = one->inner,
+		};
+	}
+	return n;
+}
+
+/* The program's sockets are plaintext connections from now on. */
+static void become_plain(struct leaving *one)
+{
+	struct conn *c = one->c;
+
+	conn_plugged(c);
+	if (c->write_end)
+		real(shutdown)(one->fd, SHUT_WR);
+	if (c->read_shut)
+		real(shutdown)(one->fd, SHUT_RD);
+}
+
+static void hand_over(struct plan *plan)
+{
+	unsigned n;
+	int err = 0;
+
+	dial_gate_close();
+	for (unsigned i = 0; i < plan->n; i++)
+		epollset_set_aside(plan->all[i].c);
+	n = make_legs(plan);
+	if (n)
+		err = relay_start(plan->legs, n);
+	for (unsigned i = 0; i < plan->n; i++) {
+		if (!err && plan->all[i].c->state == CONN_OPEN)
+			become_plain(&plan->all[i]);
+		epollset_put_back(plan->all[i].c);
+		if (err)
+			refuse(&plan->all[i], strerrordesc_np(err));
+	}
+	dial_gate_open();
+}
+
+static void finish(struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->n; i++) {
+		real(close)(plan->all[i].inner);
+		conn_plugged_done(plan->all[i].c);
+		conn_put(plan->all[i].c);
+	}
+	munmap(plan->legs, plan->mapped);
+}
+
+static void run(struct plan *plan)
+{
+	prepare(plan);
+	if (plan->n)
+		hand_over(plan);
+	finish(plan);
+}
+
+static bool begin(struct plan *plan)
+{
+	memset(plan, 0, sizeof(*plan));
+	return atomic_load(&conn_count) && make_room(plan);
+}
+
+void plug_all(void)
+{
+	int saved_errno = errno;
+	struct plan plan;
+
+	if (begin(&plan)) {
+		fdtab_each(0, FDTAB_MAX - 1, plan_any, &plan);
+		run(&plan);
+	}
+	errno = saved_errno;
+}
+
+void plug_inheritable(void)
+{
+	int saved_errno = errno;
+	struct plan plan;
+
+	if (begin(&plan)) {
+		fdtab_each(0, FDTAB_MAX - 1, plan_inheritable, &plan);
+		run(&plan);
+	}
+	errno = saved_errno;
+}
+
+void plug_fd(int fd)
+{
+	int saved_errno = errno;
+	struct plan plan;
+
+	if (fdtab_is_number(fdtab_peek(fd)) && begin(&plan)) {
+		plan_one(&plan, fd);
+		run(&plan);
+	}
+	errno = saved_errno;
+}
+
+void plug_passed(const struct msghdr *msg)
+{
+	struct msghdr copy = *msg;
+
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(&copy); m;
+		m = CMSG_NXTHDR(&copy, m)) {
+		int fd;
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0);
+			at + sizeof(fd) <= m->cmsg_len; at += sizeof(fd)) {
+			memcpy(&fd, (char *)m + at, sizeof(fd));
+			plug_fd(fd);
+		}
+	}
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handing connections over to a relay, because they are about to leave this
+ * process or to be used in a way that the hooks do not see: the placeholder is
+ * plugged into a socket of the relay's and is an ordinary plaintext connection
+ * from then on, for everyone who has it.
+ *
+ * Where it cannot be done (no loopback, no processes left) a line in the log
+ * says why, and the placeholder stays connected to nothing: fail closed.
+ */
+#ifndef TLSSHIM_PLUG_H
+#define TLSSHIM_PLUG_H
+
+#include <stdbool.h>
+
+/*
+ * All connections of this process: before fork() and exec.  Waits for those
+ * whose handshake is under way.  Costs nothing where there are none; errno is
+ * left as found.  May block up to the handshake timeout.
+ */
+void plug_all(void);
+
+/* Those that a program started now would inherit: not close-on-exec. */
+void plug_inheritable(void);
+
+/* The one behind this number, if it is one. */
+void plug_fd(int fd);
+
+/* Those among the descriptors that a message passes on (SCM_RIGHTS). */
+struct msghdr;
+void plug_passed(const struct msghdr *msg);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay: a small process that keeps the TLS state of connections which
+ * left the process that made them.  It holds the real socket of each and the
+ * other end of its plugged placeholder, and pumps between them, with
+ * half-close, back-pressure and close_notify kept.
+ *
+ * It is nobody's child, in a session of its own, has no descriptors but those
+ * of its connections and almost none of the program's memory, and ends with
+ * the last of them.  SIGTERM ends it at once.
+ */
+#ifndef TLSSHIM_RELAY_H
+#define TLSSHIM_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+
+/* What one direction has in hand. */
+struct relay_buffer {
+	char *bytes;
+	size_t off, len;
+};
+
+/* One connection, as the relay sees it. */
+struct relay_leg {
+	struct conn *c; /* its session, its real socket */
+	int inner;	/* towards the program; -1: the program is done */
+	struct relay_buffer to_program, to_peer;
+	bool peer_done;	   /* nothing more comes from the peer */
+	bool peer_told;	   /* ...and the program knows */
+	bool program_done; /* nothing more comes from the program */
+	bool fin_sent;	   /* ...and the peer knows */
+	bool over;
+	int64_t end;	  /* after program_done: when patience is over */
+	int64_t sleepers; /* since when they are waited for; 0: not */
+};
+
+/*
+ * Starts a relay for n > 0 legs, whose c and inner are set; the array and the
+ * connections are read in the copy of this process that the relay is.  The
+ * caller holds every lock of the engine, and closes its own copies of the
+ * sockets afterwards.  Returns 0 or an errno value.  No signal, no child and
+ * nothing for wait() is left in this process.  About a millisecond.
+ */
+int relay_start(struct relay_leg *legs, unsigned n);
+
+#endif
