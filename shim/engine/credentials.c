@@ -21,6 +21,7 @@ struct load {
 	const char *uri;
 	const char *password;
 	bool asked; /* for a password */
+	int begun;  /* certificates, as far as one can tell */
 	STACK_OF(X509) * certs;
 	EVP_PKEY *key;
 	struct tls_failure *why;
@@ -65,37 +66,49 @@ static int give_password(char *buf, int size, int writing, void *arg)
 	return (int)n;
 }
 
-/* Takes what there is; false: something in it cannot be read. */
-static bool take_all(struct load *l, OSSL_STORE_CTX *store)
+/* How many certificates does it begin, as PEM?  OSSL_STORE passes over those
+ * that are cut short, and over much else, with the same error. */
+static int count_begun(const char *buf, size_t len)
 {
-	bool whole = true;
+	static const char begin[] = "-----BEGIN ", kind[] = "CERTIFICATE-----";
+	const char *end = buf + len, *p = buf;
+	int n = 0;
 
+	while ((p = memmem(p, (size_t)(end - p), begin, strlen(begin)))) {
+		size_t line;
+
+		p += strlen(begin);
+		line = (size_t)(end - p) < 40 ? (size_t)(end - p) : 40;
+		n += memmem(p, line, kind, strlen(kind)) != NULL;
+	}
+	return n;
+}
+
+static void take_all(struct load *l, OSSL_STORE_CTX *store)
+{
 	while (!OSSL_STORE_eof(store)) {
 		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
 		int type = info ? OSSL_STORE_INFO_get_type(info) : 0;
 
-		if (!info && OSSL_STORE_error(store))
-			whole = false;
 		if (type == OSSL_STORE_INFO_CERT && l->certs)
 			sk_X509_push(l->certs, OSSL_STORE_INFO_get1_CERT(info));
 		if (type == OSSL_STORE_INFO_PKEY && !l->key)
 			l->key = OSSL_STORE_INFO_get1_PKEY(info);
 		OSSL_STORE_INFO_free(info);
 	}
-	return whole;
 }
 
 static bool read_store(struct load *l, OSSL_STORE_CTX *store)
 {
-	bool whole;
-
 	if (!store)
 		return fail(l, last_reason());
 	OSSL_STORE_expect(
 		store, l->certs ? OSSL_STORE_INFO_CERT : OSSL_STORE_INFO_PKEY);
-	whole = take_all(l, store);
+	take_all(l, store);
 	OSSL_STORE_close(store);
-	if (l->certs ? whole && sk_X509_num(l->certs) > 0 : l->key != NULL)
+	if (l->certs && sk_X509_num(l->certs) < l->begun)
+		return fail(l, "a certificate in it is damaged");
+	if (l->certs ? sk_X509_num(l->certs) > 0 : l->key != NULL)
 		return true;
 	if (l->asked && !l->password)
 		return fail(l,
@@ -105,12 +118,9 @@ static bool read_store(struct load *l, OSSL_STORE_CTX *store)
 		return fail(l,
 			"the password of TLSSHIM_KEY_PASSWORD_FILE does not "
 			"open it");
-	if (l->certs)
-		return fail(l, whole ? "no certificate in it"
-				     : "a certificate in it is damaged");
-	return fail(l, whole ? "no private key in it (TLSSHIM_KEY names the "
-			       "file of the key)"
-			     : "the private key in it is damaged");
+	return fail(l, l->certs ? "no certificate in it"
+				: "no private key in it that can be read "
+				  "(TLSSHIM_KEY names the file of the key)");
 }
 
 static bool read_path(struct load *l, const char *path, UI_METHOD *ui)
@@ -124,6 +134,7 @@ static bool read_path(struct load *l, const char *path, UI_METHOD *ui)
 	if (error)
 		return fail(l, files_error_text(error));
 	bio = BIO_new_mem_buf(buf, (int)len);
+	l->begun = count_begun(buf, len);
 	ok = bio && read_store(l, OSSL_STORE_attach(bio, "file", NULL, NULL, ui,
 					  l, NULL, NULL, NULL));
 	BIO_free(bio);
