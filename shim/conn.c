@@ -585,7 +585,7 @@ void conn_break(struct conn *c)
 {
 	const struct tls_failure *failure = c->tls->failure(c->session);
 
-	c->error = conn_errno(failure);
+	c->error = c->write_told ? 0 : conn_errno(failure);
 	c->read_end = true;
 	c->write_end = true;
 	c->maybe_readable = false;
@@ -740,9 +740,13 @@ static bool probe_readable(struct conn *c)
 	case TLS_WANT_WRITE:
 		c->maybe_readable = false;
 		return c->read_shut;
+	case TLS_FAILED:
+		/* With bytes before it, the failure is told after them. */
+		if (c->tls->probe(c->session) == TLS_FAILED)
+			conn_break(c);
+		break;
 	case TLS_OK:
 	case TLS_EOF:
-	case TLS_FAILED:
 		break;
 	}
 	return true;

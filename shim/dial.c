@@ -52,9 +52,12 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 static ssize_t transport_send(void *owner, const void *buf, size_t len)
 {
 	struct conn *c = owner;
-	ssize_t sent =
-		real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int kept = atomic_exchange(&c->kernel_error, 0);
+	ssize_t sent;
 
+	if (kept)
+		return -kept;
+	sent = real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 ? -errno : sent;
 }
 

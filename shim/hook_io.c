@@ -379,8 +379,10 @@ HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
 		return real(splice)(in, in_offset, out, out_offset, len, flags);
 	if (from && to)
 		return fail(EINVAL); /* one end must be a pipe */
-	if ((from && in_offset) || (to && out_offset))
-		return fail(ESPIPE);
+	if ((from && out_offset) || (to && in_offset))
+		return fail(ESPIPE); /* the pipe's */
+	if (in_offset || out_offset)
+		return fail(EINVAL);
 	if (len == 0)
 		return 0;
 	return to ? io_splice_out(to, out, in, len, flags) :

@@ -294,6 +294,19 @@ static bool is_out(const struct conn *c)
 	       c->tls->pending_out(c->session) == 0;
 }
 
+/* Writing has failed.  The kernel says EPIPE where the peer had closed before,
+ * and tells of a reset only once, by whichever call comes first. */
+static int output_error(struct conn *c)
+{
+	const struct tls_failure *failure = c->tls->failure(c->session);
+
+	c->write_end = true;
+	c->write_told = true;
+	if (failure->kind == TLS_FAIL_TRANSPORT)
+		return failure->transport_errno;
+	return conn_errno(failure);
+}
+
 /* One try, under the lock: bytes accepted (0 of 0), or -errno. */
 static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 {
@@ -321,9 +334,7 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 	case TLS_FAILED:
 		break;
 	}
-	c->write_end = true;
-	err = conn_errno(c->tls->failure(c->session));
-	return err == ECONNRESET && c->read_end ? -EPIPE : -err;
+	return -output_error(c);
 }
 
 static int wait_for_room(struct conn *c, int64_t *deadline)
@@ -395,7 +406,7 @@ ssize_t io_sendfile(struct conn *c, int fd, int in, off64_t *offset,
 	size_t sent = 0;
 
 	if (at < 0)
-		return offset ? fail(EINVAL) : -1;
+		return errno == EBADF ? -1 : fail(EINVAL);
 	while (sent < count) {
 		size_t want = count - sent < CHUNK ? count - sent : CHUNK;
 		ssize_t got = pread64(in, chunk, want, at);
@@ -469,8 +480,8 @@ ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
 	char chunk[CHUNK];
 	struct iovec iov = { chunk, len < CHUNK ? len : CHUNK };
 	struct pollfd p = { .fd = pipe, .events = POLLOUT };
-	ssize_t got = io_recv(c, fd, &iov, 1,
-		MSG_PEEK | ((flags & SPLICE_F_NONBLOCK) ? MSG_DONTWAIT : 0));
+	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
+	ssize_t got = io_recv(c, fd, &iov, 1, MSG_PEEK);
 
 	if (got <= 0)
 		return got;

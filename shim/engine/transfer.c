@@ -340,8 +340,10 @@ enum tls_result transfer_writev(
 	*done = 0;
 	while (result == TLS_OK && cursor_room(&c)) {
 		n = encrypt_window(s, &c);
-		*done += n;
 		result = n ? session_flush(s) : TLS_FAILED;
+		/* What a dead connection was given is not accepted. */
+		if (result != TLS_FAILED)
+			*done += n;
 		if (result == TLS_OK && s->window < WINDOW_MAX)
 			s->window *= 2;
 	}

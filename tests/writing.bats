@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The calls that write, on TLS as on plain TCP.
+
+load lib/oracle
+
+@test "write, writev, pwritev2, send, sendto, sendmsg and sendmmsg arrive in turn" {
+	same writing all-calls
+}
+
+@test "writev takes a hundred buffers, empty ones among them" {
+	same writing many-iovecs
+}
+
+@test "writing nothing is nothing" {
+	same writing zero-length
+}
+
+@test "urgent data is refused with EOPNOTSUPP" {
+	shows writing oob <<-'END'
+	send = -1 EOPNOTSUPP
+	recv = -1 EOPNOTSUPP
+	write = 1
+	y
+	status 0
+	peer: 1 bytes a1fce4363854ff88 end
+	END
+}
+
+@test "sendfile sends a file, from its position or an offset, to its end" {
+	same writing sendfile
+}
+
+@test "splice moves a pipe's bytes into a connection" {
+	same writing splice-out
+}
+
+@test "splice moves a connection's bytes into a pipe" {
+	same writing splice-in
+}
+
+@test "a slow reader makes EAGAIN, and poll tells when there is room" {
+	same writing slow-reader
+}
+
+@test "a blocking write of 12 MB is written whole" {
+	same writing blocking-whole
+}
+
+@test "MSG_DONTWAIT and RWF_NOWAIT do not wait for room" {
+	same writing dontwait
+}
+
+@test "SO_SNDTIMEO ends a write with EAGAIN, or with what was taken" {
+	same writing send-timeout
+}
+
+@test "writing after shutdown(SHUT_WR) is EPIPE and SIGPIPE, but for MSG_NOSIGNAL" {
+	same writing after-shutdown
+}
+
+@test "writing after the peer closed is EPIPE and SIGPIPE" {
+	same writing after-peer-closed
+}
+
+@test "writing after a reset is ECONNRESET once, then EPIPE" {
+	same writing after-reset
+}
+
+@test "SIGPIPE kills a program that does not handle it" {
+	same writing killed
+}
