@@ -224,4 +224,13 @@ int64_t conn_now(void);
  * there is no room above. */
 int conn_move_up(int fd);
 
+/* ---- among the conn_*.c files ---- */
+
+/* The memory of connections that are free. */
+void conn_free(struct conn *c);
+void conn_pool_lock(void);
+void conn_pool_unlock(void);
+/* In a copy of the process: no memory of before is used again. */
+void conn_pool_abandon(void);
+
 #endif

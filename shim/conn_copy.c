@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections and other processes: around fork() and in copies that nobody
+ * announced, when a relay has taken one over, and the numbers that change
+ * hands in it.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include "epollset.h"
+#include "fdtab.h"
+#include "keeper.h"
+#include "names.h"
+#include "real.h"
+
+atomic_uint conn_left_open;
+
+/* ---- copies of the process ---- */
+
+static bool disown_one(int fd, uintptr_t cell, void *arg)
+{
+	(void)arg;
+	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN ||
+		(cell & FDTAB_PLUGGED))
+		return true;
+	fdtab_unhide(fd);
+	if (cell & FDTAB_HIDDEN)
+		real(close)(fd);
+	return true;
+}
+
+void conn_disown_all(void)
+{
+	int saved_errno = errno;
+
+	if (atomic_load(&conn_count) == 0)
+		return;
+	/* What is free has its waiters in memory that the parent shares. */
+	conn_pool_abandon();
+	atomic_store(&conn_count, 0);
+	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
+	epollset_fork_child();
+	names_fork_child();
+	if (tls_loaded())
+		tls_loaded()->fork_child();
+	errno = saved_errno;
+}
+
+/* Locks (arg true) or unlocks every connection, by its real socket, which
+ * each has once. */
+static bool lock_one(int fd, uintptr_t cell, void *arg)
+{
+	struct conn *c = (struct conn *)(cell & ~FDTAB_HIDDEN);
+
+	(void)fd;
+	if (!(cell & FDTAB_HIDDEN) || !c)
+		return true;
+	if (!arg)
+		pthread_mutex_unlock(&c->lock);
+	else if (pthread_mutex_lock(&c->lock) != 0)
+		return true; /* our own thread's: it forks in a handler */
+	return true;
+}
+
+void conn_fork_prepare(void)
+{
+	fdtab_each(0, FDTAB_MAX - 1, lock_one, &conn_hidden);
+	conn_pool_lock();
+}
+
+void conn_fork_parent(void)
+{
+	conn_pool_unlock();
+	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
+}
+
+static bool forget_one(int fd, uintptr_t cell, void *arg)
+{
+	if (cell == (uintptr_t)arg && fdtab_take(fd))
+		conn_number_put(arg);
+	return true;
+}
+
+void conn_forget_numbers(struct conn *c)
+{
+	if (c->watches && conn_lock(c) == 0) {
+		epollset_give_back(c);
+		conn_unlock(c);
+	}
+	fdtab_each(0, FDTAB_MAX - 1, forget_one, c);
+}
+
+/* ---- handed over ---- */
+
+static bool plug_one(int fd, uintptr_t cell, void *arg)
+{
+	if (cell == (uintptr_t)arg)
+		fdtab_plug(fd, arg);
+	return true;
+}
+
+void conn_plugged(struct conn *c)
+{
+	socklen_t len = sizeof(c->self);
+
+	real(getsockname)(c->real, &c->self.any, &len);
+	c->tls->session_free(c->session);
+	c->session = NULL;
+	c->state = CONN_PLUGGED;
+	atomic_fetch_sub(&conn_count, 1);
+	fdtab_each(0, FDTAB_MAX - 1, plug_one, c);
+}
+
+static void close_real(struct conn *c)
+{
+	fdtab_unhide(c->real);
+	real(close)(c->real);
+	c->real = -1;
+}
+
+void conn_plugged_done(struct conn *c)
+{
+	if (c->state != CONN_PLUGGED || c->real < 0)
+		return;
+	if (keeper_is_borrowed())
+		atomic_fetch_add(&conn_left_open, 1);
+	/* Another thread may be about to sleep on it: then it stays until the
+	 * last has gone (conn_finish).  The relay does not rely on close(). */
+	else if (atomic_load(&c->refs) <= atomic_load(&c->numbers) + 1)
+		close_real(c);
+}
+
+static bool close_left(int fd, uintptr_t cell, void *arg)
+{
+	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
+
+	(void)fd;
+	(void)arg;
+	if ((cell & FDTAB_HIDDEN) && c && c->state == CONN_PLUGGED)
+		close_real(c);
+	return true;
+}
+
+void conn_close_left(void)
+{
+	if (keeper_is_borrowed())
+		return;
+	atomic_store(&conn_left_open, 0);
+	fdtab_each(0, FDTAB_MAX - 1, close_left, NULL);
+}
+
+bool conn_move_real(int fd)
+{
+	uintptr_t cell = fdtab_peek(fd);
+	struct conn *c = (struct conn *)(cell & ~FDTAB_HIDDEN);
+	int moved;
+
+	if (!(cell & FDTAB_HIDDEN) || !c || conn_lock(c) != 0)
+		return false;
+	moved = real(fcntl)(fd, F_DUPFD_CLOEXEC, fd + 1);
+	if (moved >= 0 && fdtab_hide(moved, c)) {
+		c->real = moved;
+		fdtab_unhide(fd);
+	}
+	conn_unlock(c);
+	return moved >= 0;
+}

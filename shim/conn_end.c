@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a connection ends: what was accepted is sent, close_notify too, and the
+ * real socket is closed; at the end of the process as well.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include "fdtab.h"
+#include "keeper.h"
+#include "real.h"
+
+/* How long the end of a connection waits for a kernel that takes nothing. */
+#define LINGER_MS 2000
+
+/* SO_LINGER with a time of 0: the program asks for a reset. */
+static bool wants_reset(const struct conn *c)
+{
+	struct linger linger = { 0 };
+	socklen_t len = sizeof(linger);
+
+	return real(getsockopt)(c->real, SOL_SOCKET, SO_LINGER, &linger,
+		       &len) == 0 &&
+	       linger.l_onoff && linger.l_linger == 0;
+}
+
+/* Lets the kernel take all that is left, where it allows that much. */
+static void grow_send_buffer(const struct conn *c)
+{
+	int have = 0, queued = 0, want;
+	socklen_t len = sizeof(have);
+
+	real(getsockopt)(c->real, SOL_SOCKET, SO_SNDBUF, &have, &len);
+	real(ioctl)(c->real, SIOCOUTQ, &queued);
+	want = queued + 2 * (int)c->tls->pending_out(c->session);
+	if (want * 2 <= have)
+		return;
+	if (real(setsockopt)(c->real, SOL_SOCKET, SO_SNDBUFFORCE, &want,
+		    sizeof(want)) < 0)
+		real(setsockopt)(c->real, SOL_SOCKET, SO_SNDBUF, &want,
+			sizeof(want));
+}
+
+/* Unread bytes (session tickets) would turn close() into a reset, and a reset
+ * may destroy at the peer what we sent. */
+static void drain(const struct conn *c)
+{
+	char scratch[4096];
+
+	for (int i = 0; i < 64; i++)
+		if (real(recv)(c->real, scratch, sizeof(scratch),
+			    MSG_DONTWAIT) <= 0)
+			return;
+}
+
+static void wait_until_taken(struct conn *c)
+{
+	int64_t end = conn_now() + LINGER_MS * 1000000LL;
+	struct pollfd p = { .fd = c->real, .events = POLLOUT };
+
+	while (c->tls->flush(c->session) == TLS_WANT_WRITE) {
+		int64_t left = (end - conn_now()) / 1000000;
+
+		if (left <= 0 || (p.revents & (POLLERR | POLLHUP)))
+			return;
+		real(poll)(&p, 1, (int)left);
+	}
+}
+
+/*
+ * Sends what was accepted, close_notify, and the FIN.  What the kernel does
+ * not take at once, even with a bigger buffer, is waited for, up to LINGER_MS.
+ */
+static void say_goodbye(struct conn *c)
+{
+	if (c->state != CONN_OPEN || !c->session || wants_reset(c))
+		return;
+	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
+		grow_send_buffer(c);
+		wait_until_taken(c);
+	}
+	c->write_end = true;
+	real(shutdown)(c->real, SHUT_WR);
+	drain(c);
+}
+
+static void conn_finish(struct conn *c)
+{
+	say_goodbye(c);
+	if (c->session)
+		c->tls->session_free(c->session);
+	c->session = NULL;
+	if (c->real >= 0) {
+		fdtab_unhide(c->real);
+		real(close)(c->real);
+	}
+	c->real = -1;
+}
+
+void conn_put(struct conn *c)
+{
+	int saved_errno = errno;
+
+	if (c == &conn_hidden || atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	/* Nobody else can have it now; no lock is needed, but the sanitizers
+	 * want to see one. */
+	conn_lock(c);
+	conn_finish(c);
+	conn_unlock(c);
+	if (c->state != CONN_PLUGGED)
+		atomic_fetch_sub(&conn_count, 1);
+	/* One that is inherited is not ours to use again. */
+	if (conn_is_ours(c))
+		conn_free(c);
+	errno = saved_errno;
+}
+
+static bool finish_one(int fd, uintptr_t cell, void *arg)
+{
+	struct conn *c;
+
+	(void)arg;
+	if (!fdtab_is_number(cell))
+		return true;
+	c = fdtab_get(fd);
+	if (c && conn_lock(c) == 0) {
+		say_goodbye(c);
+		conn_unlock(c);
+	}
+	if (c)
+		conn_put(c);
+	return true;
+}
+
+void conn_finish_all(void)
+{
+	if (atomic_load(&conn_count) && !keeper_is_borrowed())
+		fdtab_each(0, FDTAB_MAX - 1, finish_one, NULL);
+}

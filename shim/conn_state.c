@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection's states: TCP, handshake, open, failed; and what it has to read
+ * and to write.  Knows no address, no setting but the timeout, and no libc
+ * call's contract.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include "config.h"
+#include "log.h"
+#include "real.h"
+
+/* How long a reader lets sleepers come out before it pulls their bytes. */
+#define YIELDS_MAX 1000
+
+int conn_errno(const struct tls_failure *failure)
+{
+	switch (failure->kind) {
+	case TLS_FAIL_TRUST:
+	case TLS_FAIL_SETUP:
+		return EACCES;
+	case TLS_FAIL_PROTOCOL:
+		return EPROTO;
+	case TLS_FAIL_MEMORY:
+		return ENOMEM;
+	case TLS_FAIL_TRANSPORT:
+		/* A peer that went away while we were writing. */
+		if (failure->transport_errno == EPIPE)
+			return ECONNRESET;
+		return failure->transport_errno;
+	case TLS_FAIL_NONE:
+	case TLS_FAIL_TRUNCATED:
+	case TLS_FAIL_RECORD:
+		break;
+	}
+	return ECONNRESET;
+}
+
+int conn_take_error(struct conn *c)
+{
+	int error = c->error;
+
+	c->error = 0;
+	if (error && c->state == CONN_FAILED)
+		c->error_spent = true;
+	return error;
+}
+
+void conn_fail(struct conn *c, int error, const char *why)
+{
+	c->state = CONN_FAILED;
+	c->changed = true;
+	c->error = error;
+	c->read_end = true;
+	c->write_end = true;
+	if (why)
+		log_line(LOG_LEVEL_ERROR, "%s: refused: %s", c->destination,
+			why);
+	/* Wakes whoever sleeps on the real socket. */
+	real(shutdown)(c->real, SHUT_RDWR);
+	if (c->session)
+		c->tls->session_free(c->session);
+	c->session = NULL;
+}
+
+void conn_break(struct conn *c)
+{
+	const struct tls_failure *failure = c->tls->failure(c->session);
+
+	c->error = c->write_told ? 0 : conn_errno(failure);
+	c->read_end = true;
+	c->write_end = true;
+	c->maybe_readable = false;
+	/* A reset is the peer's affair, and the program is told by errno. */
+	log_line(failure->kind == TLS_FAIL_TRANSPORT ? LOG_LEVEL_INFO :
+						       LOG_LEVEL_ERROR,
+		"%s: connection broken: %s", c->destination, failure->text);
+	real(shutdown)(c->real, SHUT_RDWR);
+}
+
+static void log_opened(const struct conn *c)
+{
+	struct tls_info info;
+	int64_t us = (conn_now() - c->started) / 1000;
+
+	if (!log_wants(LOG_LEVEL_INFO))
+		return;
+	c->tls->info(c->session, &info);
+	log_line(LOG_LEVEL_INFO,
+		"%s: connected: %s%s%s%s%s%s, verified for %s (%s): %s, issuer "
+		"%s; handshake %ld.%c%c ms",
+		c->destination, info.version, *info.cipher ? " " : "",
+		info.cipher, info.resumed ? " resumed" : "",
+		*info.alpn ? " alpn " : "", info.alpn, c->name,
+		c->name_source, info.subject, info.issuer, (long)(us / 1000),
+		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
+}
+
+/* The TCP connection of a socket that is being connected: 0 established,
+ * EINPROGRESS, or why it failed. */
+static int tcp_status(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->real, .events = POLLOUT };
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (real(poll)(&p, 1, 0) == 0)
+		return EINPROGRESS;
+	real(getsockopt)(c->real, SOL_SOCKET, SO_ERROR, &error, &len);
+	return error;
+}
+
+static void advance_tcp(struct conn *c)
+{
+	int error = tcp_status(c);
+
+	if (error == EINPROGRESS)
+		return;
+	if (error) {
+		conn_fail(c, error, NULL);
+		return;
+	}
+	c->state = CONN_HANDSHAKING;
+	c->started = conn_now();
+	c->handshake_end = c->started +
+			   config_get()->base.handshake_timeout_ms * 1000000LL;
+}
+
+static void fail_late(struct conn *c)
+{
+	char why[128];
+	unsigned ms = config_get()->base.handshake_timeout_ms;
+
+	log_format(why, sizeof(why),
+		"the TLS handshake was not finished within %u.%u s "
+		"(TLSSHIM_HANDSHAKE_TIMEOUT)",
+		ms / 1000, ms / 100 % 10);
+	conn_fail(c, ETIMEDOUT, why);
+}
+
+static void fail_handshake(struct conn *c)
+{
+	const struct tls_failure *failure = c->tls->failure(c->session);
+	char why[sizeof(failure->text) + 128];
+
+	log_format(why, sizeof(why), "%s%s", failure->text,
+		c->several_names && failure->kind == TLS_FAIL_TRUST ?
+			"; several names were looked up for this address and "
+			"must all be in it: TLSSHIM_SERVER_NAME can settle it" :
+			"");
+	conn_fail(c, conn_errno(failure), why);
+}
+
+static void advance_handshake(struct conn *c)
+{
+	switch (c->tls->handshake(c->session)) {
+	case TLS_OK:
+		c->state = CONN_OPEN;
+		c->changed = true;
+		/* The server's first words may have come with its last. */
+		c->maybe_readable = true;
+		log_opened(c);
+		return;
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		if (conn_now() >= c->handshake_end)
+			fail_late(c);
+		return;
+	case TLS_EOF:
+	case TLS_FAILED:
+		break;
+	}
+	fail_handshake(c);
+}
+
+static void advance_output(struct conn *c)
+{
+	if (c->tls->pending_out(c->session) &&
+		c->tls->flush(c->session) != TLS_OK)
+		return;
+	if (c->fin_pending) {
+		c->fin_pending = false;
+		real(shutdown)(c->real, SHUT_WR);
+	}
+}
+
+void conn_advance(struct conn *c)
+{
+	if (c->state == CONN_CONNECTING)
+		advance_tcp(c);
+	if (c->state == CONN_HANDSHAKING)
+		advance_handshake(c);
+	if (c->state == CONN_OPEN)
+		advance_output(c);
+}
+
+void conn_end_writing(struct conn *c)
+{
+	if (c->write_end)
+		return;
+	c->write_end = true;
+	c->fin_pending = true;
+	if (c->tls->shutdown(c->session) == TLS_OK)
+		advance_output(c);
+}
+
+static bool probe_readable(struct conn *c)
+{
+	size_t available;
+	enum tls_result r;
+
+	if (c->read_end)
+		return true;
+	if (!c->maybe_readable)
+		return false;
+	if (c->low_water > 1)
+		r = c->tls->fill(c->session, c->low_water, &available);
+	else
+		r = c->tls->probe(c->session);
+	switch (r) {
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		c->maybe_readable = false;
+		return c->read_shut;
+	case TLS_FAILED:
+		/* With bytes before it, the failure is told after them. */
+		if (c->tls->probe(c->session) == TLS_FAILED)
+			conn_break(c);
+		break;
+	case TLS_OK:
+	case TLS_EOF:
+		break;
+	}
+	return true;
+}
+
+struct ready_state conn_ready(struct conn *c, bool probe)
+{
+	static const enum ready_phase phases[] = {
+		[CONN_CONNECTING] = READY_CONNECTING,
+		[CONN_HANDSHAKING] = READY_HANDSHAKING,
+		[CONN_OPEN] = READY_OPEN,
+		[CONN_FAILED] = READY_FAILED,
+		[CONN_PLUGGED] = READY_OPEN,
+	};
+	struct ready_state st = { .phase = phases[c->state] };
+
+	if (c->session)
+		st.wants_write = c->tls->pending_out(c->session) > 0;
+	if (probe && c->state == CONN_OPEN)
+		st.readable = probe_readable(c);
+	st.read_end = c->read_end || c->read_shut;
+	st.write_end = c->write_end;
+	st.has_error = c->error != 0;
+	return st;
+}
+
+bool conn_is_nonblocking(struct conn *c, int fd)
+{
+	int flags;
+
+	if (c->nonblocking)
+		return true;
+	/* About to block: another process may have changed the mode. */
+	flags = real(fcntl)(fd, F_GETFL);
+	c->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+	return c->nonblocking;
+}
+
+int conn_peek_kernel(struct conn *c, int real_fd, int flags)
+{
+	char byte;
+	ssize_t got = real(recv)(real_fd, &byte, 1, MSG_PEEK | flags);
+
+	if (got >= 0)
+		return (int)got;
+	if (errno == EAGAIN || errno == EINTR)
+		return -1;
+	/* The kernel tells an error once: keep it for the next receive. */
+	atomic_store(&c->kernel_error, errno);
+	return 0;
+}
+
+int conn_before_pull(struct conn *c)
+{
+	for (int i = 0; i < YIELDS_MAX && atomic_load(c->waiters); i++) {
+		int err;
+
+		/* They sleep on if the kernel has nothing for them. */
+		if (conn_peek_kernel(c, c->real, MSG_DONTWAIT) < 0)
+			return 0;
+		conn_unlock(c);
+		sched_yield();
+		err = conn_lock(c);
+		if (err)
+			return err;
+	}
+	return 0;
+}
