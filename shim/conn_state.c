@@ -127,15 +127,20 @@ static void advance_tcp(struct conn *c)
 			   config_get()->base.handshake_timeout_ms * 1000000LL;
 }
 
+static char digit(unsigned n)
+{
+	return (char)('0' + n % 10);
+}
+
 static void fail_late(struct conn *c)
 {
 	char why[128];
 	unsigned ms = config_get()->base.handshake_timeout_ms;
 
 	log_format(why, sizeof(why),
-		"the TLS handshake was not finished within %u.%u s "
+		"the TLS handshake was not finished within %u.%c%c%c s "
 		"(TLSSHIM_HANDSHAKE_TIMEOUT)",
-		ms / 1000, ms / 100 % 10);
+		ms / 1000, digit(ms / 100), digit(ms / 10), digit(ms));
 	conn_fail(c, ETIMEDOUT, why);
 }
 

@@ -25,9 +25,40 @@ HOOK void freeaddrinfo(struct addrinfo *result)
 	real(freeaddrinfo)(result);
 }
 
+/*
+ * Requests whose answer is not there yet (GAI_NOWAIT).  gai_error() is how a
+ * program sees that it is; after that its result is the program's to free, and
+ * must not be looked at again.  When the table is full the answer is not
+ * learnt, and the address stands for itself.
+ */
+#define PENDING_MAX 64
+
+static _Atomic(struct gaicb *) pending[PENDING_MAX];
+
+static void wait_for_answer(struct gaicb *request)
+{
+	for (int i = 0; request && i < PENDING_MAX; i++) {
+		struct gaicb *none = NULL;
+
+		if (atomic_compare_exchange_strong(&pending[i], &none, request))
+			return;
+	}
+}
+
+static bool was_pending(struct gaicb *request)
+{
+	for (int i = 0; i < PENDING_MAX; i++) {
+		struct gaicb *found = request;
+
+		if (atomic_compare_exchange_strong(&pending[i], &found, NULL))
+			return true;
+	}
+	return false;
+}
+
 static void learn_request(const struct gaicb *request)
 {
-	if (request && request->ar_result && config_active())
+	if (request && request->ar_result)
 		names_learn_result(request->ar_name, request->ar_result);
 }
 
@@ -36,17 +67,19 @@ HOOK int getaddrinfo_a(int mode, struct gaicb *list[], int n,
 {
 	int r = real(getaddrinfo_a)(mode, list, n, event);
 
-	for (int i = 0; r == 0 && mode == GAI_WAIT && i < n; i++)
-		learn_request(list[i]);
+	for (int i = 0; r == 0 && config_active() && i < n; i++)
+		if (mode == GAI_WAIT)
+			learn_request(list[i]);
+		else
+			wait_for_answer(list[i]);
 	return r;
 }
 
-/* With GAI_NOWAIT this is how a program sees that its answer is there. */
 HOOK int gai_error(struct gaicb *request)
 {
 	int r = real(gai_error)(request);
 
-	if (r == 0)
+	if (r != EAI_INPROGRESS && request && was_pending(request) && r == 0)
 		learn_request(request);
 	return r;
 }
