@@ -127,20 +127,20 @@ static void advance_tcp(struct conn *c)
 			   config_get()->base.handshake_timeout_ms * 1000000LL;
 }
 
-static char digit(unsigned n)
-{
-	return (char)('0' + n % 10);
-}
-
 static void fail_late(struct conn *c)
 {
-	char why[128];
+	char after[32], why[128];
 	unsigned ms = config_get()->base.handshake_timeout_ms;
 
+	if (ms % 100)
+		log_format(after, sizeof(after), "%u ms", ms);
+	else
+		log_format(after, sizeof(after), "%u.%u s", ms / 1000,
+			ms / 100 % 10);
 	log_format(why, sizeof(why),
-		"the TLS handshake was not finished within %u.%c%c%c s "
+		"the TLS handshake was not finished within %s "
 		"(TLSSHIM_HANDSHAKE_TIMEOUT)",
-		ms / 1000, digit(ms / 100), digit(ms / 10), digit(ms));
+		after);
 	conn_fail(c, ETIMEDOUT, why);
 }
 
