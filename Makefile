@@ -129,7 +129,7 @@ $(BUILD)/lib/%.so: tests/lib/%.c
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g -D_GNU_SOURCE $(WARN) -MMD -MP -MF $@.d -pthread \
-		-fPIC -shared -o $@ $<
+		-fPIC -shared $(if $(filter early,$*),-Wl$(comma)-z$(comma)initfirst) -o $@ $<
 
 ## Targets for people
 

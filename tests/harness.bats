@@ -155,6 +155,16 @@ native_sink()
 	rm "$RUN_DIR/sanitizer.1"
 }
 
+@test "sanitizers watch programs under the shim" {
+	run shim "$BUILD_DIR/prog/overflow"
+	run assert_no_report
+	case $BUILD_DIR in
+	*-address*) assert_output --partial heap-buffer-overflow ;;
+	*) assert_success ;;
+	esac
+	rm -f "$RUN_DIR"/sanitizer.*
+}
+
 @test "background processes end with the test" {
 	background sleeper sleep 1000
 	local pid=$BG_PID

@@ -91,17 +91,22 @@ has_line()
 
 # --- the shim
 
-# What stands in LD_PRELOAD: a sanitizer's library must be the first, the names
-# for tests come after the shim.
+# What stands in LD_PRELOAD: a sanitizer's libraries must be the first, the
+# names for tests come after the shim.
 preloads()
 {
-	local first=
+	local first=() name
 
 	case $BUILD_DIR in
-	*-address*) first="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) " ;;
-	*-thread*) first="$(gcc -print-file-name=libtsan.so) " ;;
+	*-address*) first=(libasan.so libubsan.so) ;;
+	*-thread*) first=(libtsan.so) ;;
 	esac
-	echo "$first$BUILD_DIR/libtlsshim.so $BUILD_DIR/lib/hosts.so${MORE_PRELOADS:+ $MORE_PRELOADS}"
+	for name in "${first[@]}"; do
+		printf '%s ' "$(gcc -print-file-name="$name")"
+	done
+	((${#first[@]} == 0)) || printf '%s ' "$BUILD_DIR/lib/early.so"
+	printf '%s' "$BUILD_DIR/libtlsshim.so $BUILD_DIR/lib/hosts.so"
+	printf '%s' "${MORE_PRELOADS:+ $MORE_PRELOADS}"
 }
 
 # Fills the array SHIM: what to put after env to run a program under the shim.
@@ -121,6 +126,10 @@ shim_env()
 		"TLSSHIM_LOG=${TLSSHIM_LOG-$RUN_DIR/shim.log}"
 		"TLSSHIM_LOG_LEVEL=${TLSSHIM_LOG_LEVEL-info}"
 	)
+	# TSan needs an address space that is not too random.
+	if [[ $BUILD_DIR == *-thread* && $(</proc/sys/vm/mmap_rnd_bits) -gt 28 ]]; then
+		SHIM+=(setarch -R)
+	fi
 }
 
 # shim COMMAND...: runs it under the shim, with the TLSSHIM_ variables that are

@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What make builds and installs.
+
+load lib/helpers
+
+# make on this build, as it is: nothing is built anew while tests run.
+make_built()
+{
+	local san=
+
+	case $BUILD_DIR in
+	*-address*) san=address,undefined ;;
+	*-thread*) san=thread ;;
+	esac
+	env -u MAKEFLAGS -u MAKELEVEL make -s -C "$REPO" SAN="$san" \
+		-o "${BUILD_DIR#"$REPO"/}/libtlsshim.so" \
+		-o "${BUILD_DIR#"$REPO"/}/tlsshim/engine.so" "$@"
+}
+
+@test "the library exports the calls of calls.def, the engine one symbol" {
+	run "$REPO/scripts/lint" "$BUILD_DIR" exports
+	assert_success
+}
+
+@test "the library needs libc alone" {
+	skip_if_sanitized "the library needs the sanitizer's"
+	run "$REPO/scripts/lint" "$BUILD_DIR" thin_needs
+	assert_success
+}
+
+@test "an installed library works by its name" {
+	local root=$RUN_DIR/root
+
+	make_built install DESTDIR="$root" PREFIX=/opt/shim
+	assert_file_exist "$root/opt/shim/lib/libtlsshim.so"
+	assert_file_exist "$root/opt/shim/lib/tlsshim/engine.so"
+	start_server tlsserver localhost handshake http
+	MORE_ENV=(LD_LIBRARY_PATH="$root/opt/shim/lib")
+	run -0 shim_by_name curl -sS "http://localhost:$PORT/say/$MARKER"
+	assert_output "$MARKER"
+	assert_tls ""
+}
+
+shim_by_name()
+{
+	local SHIM
+	shim_env
+	timeout 60 env "${SHIM[@]/"$BUILD_DIR/libtlsshim.so"/libtlsshim.so}" \
+		"${MORE_ENV[@]}" "$@"
+}
+
+@test "uninstall removes what install put there" {
+	local root=$RUN_DIR/root
+
+	make_built install DESTDIR="$root" LIBDIR=/usr/lib/here
+	assert_file_exist "$root/usr/lib/here/libtlsshim.so"
+	make_built uninstall DESTDIR="$root" LIBDIR=/usr/lib/here
+	run find "$root" ! -type d
+	assert_output ""
+	run find "$root" -name tlsshim
+	assert_output ""
+}
+
+@test "make help names every target for people" {
+	run make_built help
+	for target in all demo test check lint bench install uninstall clean help; do
+		assert_line --regexp "^  $target "
+	done
+}
+
+@test "scripts/deps fails for a set that does not exist, and names the sets" {
+	run -2 "$REPO/scripts/deps" nonsense
+	assert_output --partial core
+	assert_output --partial wide
+}
+
+@test "scripts/deps without the right to install names the packages in one line" {
+	# dpkg-query that knows nothing, and a user who may do nothing.
+	mkdir "$RUN_DIR/bin"
+	printf '#!/bin/sh\nexit 0\n' >"$RUN_DIR/bin/dpkg-query"
+	printf '#!/bin/sh\nexit 1\n' >"$RUN_DIR/bin/sudo"
+	printf '#!/bin/sh\necho 1000\n' >"$RUN_DIR/bin/id"
+	chmod +x "$RUN_DIR"/bin/*
+	PATH=$RUN_DIR/bin:$PATH run -1 "$REPO/scripts/deps" build
+	assert_equal "${#lines[@]}" 1
+	assert_output --partial "apt-get install"
+	assert_output --partial libssl-dev
+}

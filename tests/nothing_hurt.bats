@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Programs that make no selected connection do not notice the shim: same
+# output, same exit status, same descriptors, no OpenSSL, no system call more.
+
+load lib/helpers
+
+# Every test runs without settings and with ports selected.
+settings=("" "TLSSHIM_PORTS=1-65535")
+
+# preloaded COMMAND...: under the shim alone, none of the tests' own settings.
+preloaded()
+{
+	local SHIM
+
+	shim_env
+	timeout -k 5 60 env "${SHIM[0]/ $BUILD_DIR\/lib\/hosts.so/}" \
+		"${SHIM[@]:2:3}" ${setting:+"$setting"} "$@"
+}
+
+# same COMMAND...: says the same and ends the same with and without the shim.
+same()
+{
+	local setting status=0 expected=0
+
+	timeout -k 5 60 "$@" >"$RUN_DIR/plain.1" 2>"$RUN_DIR/plain.2" || expected=$?
+	for setting in "${settings[@]}"; do
+		status=0
+		preloaded "$@" >"$RUN_DIR/shim.1" 2>"$RUN_DIR/shim.2" || status=$?
+		diff "$RUN_DIR/plain.1" "$RUN_DIR/shim.1"
+		diff "$RUN_DIR/plain.2" "$RUN_DIR/shim.2"
+		assert_equal "$status" "$expected"
+	done
+}
+
+@test "/bin/true, false and echo" {
+	same /bin/true
+	same /bin/false
+	same echo "$MARKER"
+}
+
+@test "a shell with pipes, redirections, children and traps" {
+	same sh -c 'echo one | tr a-z A-Z; (exit 3); echo $?; exec 5>&1; echo two >&5
+		trap "echo bye" EXIT; sh -c "kill -9 \$\$" 2>/dev/null; echo $?; exit 7'
+	same bash -c 'coproc cat; echo hi >&"${COPROC[1]}"; read -r x <&"${COPROC[0]}"
+		echo "$x"; kill $!; wait; mapfile -t a < <(seq 1000); echo "${#a[@]}"'
+}
+
+@test "a make with parallel jobs" {
+	cat >"$RUN_DIR/Makefile" <<-'MAKE'
+	all: a b c
+	a b c: ; @sleep 0.01; echo $@ >$@.out; cat $@.out
+	MAKE
+	same make -s --no-print-directory -Oline -C "$RUN_DIR" all
+	same make -s -j4 -C "$RUN_DIR" a
+}
+
+@test "python3: files, threads, children, sockets among themselves" {
+	same "$PYTHON" -c '
+import os, select, socket, subprocess, threading
+a, b = socket.socketpair()
+t = threading.Thread(target=lambda: b.sendall(b.recv(100).upper()))
+t.start(); a.sendall(b"text"); print(a.recv(100)); t.join()
+print(subprocess.run(["sh", "-c", "echo child; exit 5"], capture_output=True))
+r, w = os.pipe(); os.write(w, b"x"); print(select.select([r], [], [], 1) == ([r], [], []))
+os.dup2(w, 100); os.write(100, b"yz"); print(os.read(r, 10)); os.close(100)
+p = os.fork()
+if p == 0: os._exit(9)
+print(os.waitpid(p, 0)[1])
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
+v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); v.connect(u.getsockname())
+v.send(b"datagram"); print(u.recv(100))
+print(sorted(os.listdir("/proc/self/fd")))
+os.closerange(3, 5000)
+try: os.close(50)
+except OSError as e: print(e)
+'
+}
+
+@test "perl and busybox" {
+	same perl -e 'open my $f, "-|", "echo from a child" or die; print <$f>; exit 4'
+	same busybox sh -c 'seq 3 | while read i; do echo $i; done; exit 2'
+}
+
+@test "the same descriptors are open" {
+	same sh -c 'ls /proc/self/fd; exec ls -1 /proc/self/fd'
+	same "$PYTHON" -c 'import os; print(os.listdir("/proc/self/fd"))'
+}
+
+@test "the environment is left as it is" {
+	run -0 preloaded "$PYTHON" -c 'import os; print("LD_PRELOAD" in os.environ)'
+	assert_output True
+	same sh -c 'env | grep -v -e LD_PRELOAD -e TLSSHIM -e _OPTIONS= -e ^_= | sort'
+}
+
+@test "plain servers and clients of unselected ports" {
+	start_server tlsserver localhost http
+	setting=TLSSHIM_PORTS=1
+	run -0 preloaded curl -sS "http://127.0.0.1:$PORT/say/$MARKER"
+	assert_output "$MARKER"
+	run -0 preloaded nc.openbsd -N 127.0.0.1 "$PORT" <<<$'GET /say/hello HTTP/1.0\n'
+	assert_output --partial hello
+}
+
+@test "no OpenSSL is mapped, and no engine, before a selected connect" {
+	for setting in "${settings[@]}"; do
+		run -0 preloaded cat /proc/self/maps
+		assert_output --partial libtlsshim.so
+		refute_output --regexp 'libssl|libcrypto|engine\.so'
+	done
+}
+
+@test "no system call more: none without settings, one mmap with ports" {
+	skip_if_sanitized "it makes system calls of its own"
+	strace -o "$RUN_DIR/plain" /bin/true
+	for setting in "${settings[@]}"; do
+		preloaded strace -o "$RUN_DIR/trace" true
+		# strace runs under the shim too, but only true is traced.
+		after_loading "$RUN_DIR/plain" >"$RUN_DIR/expected"
+		after_loading "$RUN_DIR/trace" >"$RUN_DIR/made"
+		if [[ -n $setting ]]; then
+			echo mmap >>"$RUN_DIR/expected"
+		fi
+		diff <(sort "$RUN_DIR/expected") <(sort "$RUN_DIR/made")
+	done
+}
+
+# The names of the calls that follow the loader's last one, which unmaps its
+# cache.
+after_loading()
+{
+	awk -F '(' '{ calls[++n] = $1 } $1 == "munmap" && !last { last = n }
+		END { for (i = last + 1; i <= n; i++) print calls[i] }' "$1"
+}
+
+@test "a program that was told nothing by the shim is told nothing in its log" {
+	for setting in "${settings[@]}"; do
+		run -0 preloaded sh -c 'true; ls / >/dev/null'
+		assert_output ""
+	done
+}
