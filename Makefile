@@ -124,7 +124,8 @@ $(BUILD)/prog/%: tests/prog/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g -D_GNU_SOURCE $(WARN) -MMD -MP -MF $@.d -pthread \
 		$(if $(filter %_static,$*),-static) \
-		$(if $(filter %_fortified,$*),-O2 -D_FORTIFY_SOURCE=2) -o $@ $<
+		$(if $(filter %_fortified,$*),-O2 -D_FORTIFY_SOURCE=2) -o $@ $< \
+		$(if $(filter tls_%,$*),-lssl -lcrypto)
 $(BUILD)/lib/%.so: tests/lib/%.c
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)

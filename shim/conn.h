@@ -77,9 +77,8 @@ struct conn {
 	union policy_addr self;	   /* once plugged */
 	socklen_t addr_len;
 	struct watch *watches; /* its places in epoll sets */
-	struct watch *telling; /* the one that epoll_wait() is telling */
+	unsigned pulls;	       /* receives that brought something in */
 	bool changed; /* the state changed since the watches were told */
-	bool pulled;  /* ciphertext came in since then */
 	const struct tls_engine *tls;
 	struct tls_session *session;
 	const char *name_source;

@@ -45,7 +45,7 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 		return -kept;
 	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
 	if (got >= 0)
-		c->pulled = true;
+		c->pulls++;
 	return got < 0 ? -errno : got;
 }
 

@@ -10,23 +10,28 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
 #include "conn.h"
 #include "fdtab.h"
 #include "real.h"
 #include "wait.h"
 #include "watch.h"
 
-/* Sockets that were registered before they were connected. */
-#define EARLY_MAX 1024
+#define EARLY_HEADS 1024
+#define EARLY_PER_SLAB 100
 
+/* A socket that was registered before it was connected. */
 struct early {
-	struct watch_set *set; /* NULL: free */
+	struct early *next;
+	struct watch_set *set;
 	int fd;
 	struct epoll_event event;
 };
 
-static struct early early[EARLY_MAX];
-static atomic_int early_used; /* no entry at or beyond this index */
+static struct early *early[EARLY_HEADS]; /* by number */
+static struct early *early_free;
+static atomic_uint early_count;
 static atomic_flag early_busy = ATOMIC_FLAG_INIT;
 static atomic_bool used;
 static atomic_ulong calls; /* numbers the calls of epollset_wait() */
@@ -40,7 +45,8 @@ static int fail(int err)
 void epollset_fork_child(void)
 {
 	atomic_flag_clear(&early_busy);
-	atomic_store(&early_used, 0);
+	memset(early, 0, sizeof(early));
+	atomic_store(&early_count, 0);
 	watch_fork_child();
 }
 
@@ -62,24 +68,45 @@ static void early_unlock(void)
 	atomic_flag_clear(&early_busy);
 }
 
-static struct early *find_early(const struct watch_set *set, int fd)
+/* The pointer to it, or to the end of its list; set NULL: in any set. */
+static struct early **find_early(const struct watch_set *set, int fd)
 {
-	for (int i = 0; i < atomic_load(&early_used); i++)
-		if (early[i].set && early[i].fd == fd &&
-			(!set || early[i].set == set))
-			return &early[i];
-	return NULL;
+	struct early **at = &early[fd % EARLY_HEADS];
+
+	while (*at && ((*at)->fd != fd || (set && (*at)->set != set)))
+		at = &(*at)->next;
+	return at;
 }
 
-static struct early *free_early(void)
+static struct early *new_early(void)
 {
-	for (int i = 0; i < EARLY_MAX; i++)
-		if (!early[i].set) {
-			if (i >= atomic_load(&early_used))
-				atomic_store(&early_used, i + 1);
-			return &early[i];
+	struct early *slab, *e;
+
+	if (!early_free) {
+		slab = mmap(NULL, EARLY_PER_SLAB * sizeof(*slab),
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+		if (slab == MAP_FAILED)
+			return NULL;
+		for (int i = 0; i < EARLY_PER_SLAB; i++) {
+			slab[i].next = early_free;
+			early_free = &slab[i];
 		}
-	return NULL;
+	}
+	e = early_free;
+	early_free = e->next;
+	atomic_fetch_add(&early_count, 1);
+	return e;
+}
+
+static void drop_early(struct early **at)
+{
+	struct early *e = *at;
+
+	*at = e->next;
+	e->next = early_free;
+	early_free = e;
+	atomic_fetch_sub(&early_count, 1);
 }
 
 /* A stream socket that nobody has connected: connect() may make it ours. */
@@ -95,53 +122,81 @@ static bool may_connect(int fd)
 static void remember(struct watch_set *set, int fd,
 	const struct epoll_event *event)
 {
-	struct early *e;
+	struct early **at, *e;
 
 	early_lock();
-	e = find_early(set, fd);
-	if (!e)
-		e = free_early();
+	at = find_early(set, fd);
+	e = *at ? *at : new_early();
 	if (e)
-		*e = (struct early){ set, fd, *event };
+		*e = (struct early){ e == *at ? e->next : NULL, set, fd,
+			*event };
+	*at = e;
 	early_unlock();
 }
 
 static void forget(const struct watch_set *set, int fd)
 {
-	struct early *e;
+	struct early **at;
 
-	if (!atomic_load(&early_used))
+	if (!set || !atomic_load(&early_count))
 		return;
 	early_lock();
-	e = find_early(set, fd);
-	if (e)
-		e->set = NULL;
+	at = find_early(set, fd);
+	if (*at)
+		drop_early(at);
 	early_unlock();
 }
 
 static void forget_all(const struct watch_set *set)
 {
 	early_lock();
-	for (int i = 0; i < atomic_load(&early_used); i++)
-		if (early[i].set == set)
-			early[i].set = NULL;
+	for (int i = 0; i < EARLY_HEADS; i++)
+		for (struct early **at = &early[i]; *at;)
+			if ((*at)->set == set)
+				drop_early(at);
+			else
+				at = &(*at)->next;
 	early_unlock();
 }
 
 /* ---- sets by number ---- */
 
+struct copies {
+	int epfd;
+	struct watch_set *set;
+};
+
+static bool is_same_set(int fd, uintptr_t cell, void *arg)
+{
+	struct copies *copies = arg;
+	struct watch_set *set = (struct watch_set *)(cell & ~FDTAB_EPOLL);
+
+	(void)fd;
+	if (!(cell & FDTAB_EPOLL) || !watch_set_is(set, copies->epfd))
+		return true;
+	copies->set = set;
+	return false;
+}
+
+/* The set behind a number, made if need be: sets are not known before they
+ * matter, and a number may be a copy of one that does already. */
 static struct watch_set *set_of(int epfd)
 {
-	struct watch_set *set = fdtab_epoll(epfd);
+	struct copies copies = { epfd, fdtab_epoll(epfd) };
 
-	if (set || !fdtab_reserve(epfd))
-		return set;
-	set = watch_set_new(epfd);
-	if (!set)
+	if (copies.set || !fdtab_reserve(epfd))
+		return copies.set;
+	if (fdtab_is_marked(epfd))
+		fdtab_each(0, FDTAB_MAX - 1, is_same_set, &copies);
+	if (copies.set)
+		atomic_fetch_add(&copies.set->refs, 1);
+	else
+		copies.set = watch_set_new(epfd);
+	if (!copies.set)
 		return NULL;
-	fdtab_set_epoll(epfd, set);
+	fdtab_set_epoll(epfd, copies.set);
 	atomic_store(&used, true);
-	return set;
+	return copies.set;
 }
 
 struct search {
@@ -187,37 +242,56 @@ void epollset_copied(int from, int to)
 	fdtab_set_epoll(to, set);
 }
 
-void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
+/* Only in a set can something be missing. */
+static bool is_set(int fd, int other)
+{
+	return real(epoll_ctl)(fd, EPOLL_CTL_DEL, other, NULL) < 0 &&
+	       errno == ENOENT;
+}
+
+static void note_change(int epfd, int op, int fd,
+	const struct epoll_event *event)
 {
 	struct watch_set *set;
 
-	if (op == EPOLL_CTL_ADD && fdtab_epoll(fd))
-		watch_set_polled(fdtab_epoll(fd));
 	if (op == EPOLL_CTL_DEL)
 		forget(fdtab_epoll(epfd), fd);
 	else if (may_connect(fd) && (set = set_of(epfd)))
 		remember(set, fd, event);
+	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK &&
+		 is_set(fd, epfd) && (set = set_of(fd)))
+		watch_set_polled(set);
+}
+
+void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
+{
+	int saved_errno = errno;
+
+	note_change(epfd, op, fd, event);
+	errno = saved_errno;
 }
 
 static bool take_early(int fd, struct early *taken)
 {
-	struct early *e;
+	struct early **at;
+	bool found;
 
 	early_lock();
-	e = find_early(NULL, fd);
-	if (e) {
-		*taken = *e;
-		e->set = NULL;
+	at = find_early(NULL, fd);
+	found = *at != NULL;
+	if (found) {
+		*taken = **at;
+		drop_early(at);
 	}
 	early_unlock();
-	return e != NULL;
+	return found;
 }
 
 void epollset_adopt(struct conn *c, int fd)
 {
 	struct early e;
 
-	while (atomic_load(&early_used) && take_early(fd, &e))
+	while (atomic_load(&early_count) && take_early(fd, &e))
 		/* Not there any more: the number was closed meanwhile. */
 		if (real(epoll_ctl)(e.set->epfd, EPOLL_CTL_DEL, fd, NULL) == 0)
 			watch_add(c, e.set, fd, &e.event);
@@ -303,6 +377,16 @@ static int check_set(int epfd, int fd)
 	return errno;
 }
 
+/* epoll_ctl(2), EINVAL. */
+static bool is_bad_exclusive(uint32_t events)
+{
+	const uint32_t allowed = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP |
+				 (uint32_t)EPOLLWAKEUP | (uint32_t)EPOLLET |
+				 (uint32_t)EPOLLEXCLUSIVE;
+
+	return events & (uint32_t)EPOLLEXCLUSIVE && events & ~allowed;
+}
+
 int epollset_control(struct conn *c, int epfd, int op, int fd,
 	struct epoll_event *event)
 {
@@ -315,6 +399,8 @@ int epollset_control(struct conn *c, int epfd, int op, int fd,
 		err = EFAULT;
 	if (!err)
 		err = check_set(epfd, fd);
+	if (!err && op == EPOLL_CTL_ADD && is_bad_exclusive(event->events))
+		err = EINVAL;
 	if (!err && !(set = set_of(epfd)))
 		err = ENOMEM;
 	if (!err)
@@ -462,8 +548,10 @@ static int share_of_hot(struct watch_set *set, int max)
 {
 	if (!atomic_load(&set->n_hot))
 		return 0;
-	return max > 1 ? max - max / 4 :
-			 (int)(atomic_fetch_add(&calls, 1) & 1);
+	if (max > 1)
+		return max - max / 4;
+	set->hot_first = !set->hot_first;
+	return set->hot_first;
 }
 
 int epollset_wait(int epfd, struct epoll_event *events, int max,
@@ -484,6 +572,8 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
 		if (r < 0)
 			return round.n ? round.n : -1;
 		translate(&round, events + round.n, r);
+		if (!round.n)
+			tell_hot(&round, set, max);
 		end_handshakes(set);
 		if (round.n || (deadline != WAIT_FOREVER && r == 0 &&
 				       conn_now() >= deadline))

@@ -236,6 +236,9 @@ static int get_error(struct conn *c, void *value, socklen_t *len)
 	/* Asking is how a program looks after a handshake. */
 	conn_advance(c);
 	error = conn_take_error(c);
+	if (!error && c->state == CONN_OPEN)
+		return real(getsockopt)(
+			c->real, SOL_SOCKET, SO_ERROR, value, len);
 	if (*len > sizeof(error))
 		*len = sizeof(error);
 	memcpy(value, &error, *len);

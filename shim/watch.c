@@ -213,6 +213,28 @@ static void hang_bell(struct watch_set *set)
 	set->has_bell = wanted;
 }
 
+/* The kernel takes the bell twice in two sets only. */
+bool watch_set_is(struct watch_set *set, int epfd)
+{
+	struct epoll_event event = { .events = 0 };
+	bool same = false;
+
+	watch_set_lock(set);
+	event.data.u64 = bell_cookie();
+	if (make_bell() && (set->has_bell ||
+				   real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD,
+					   bell, &event) == 0)) {
+		same = real(epoll_ctl)(epfd, EPOLL_CTL_ADD, bell, &event) < 0;
+		if (!same)
+			real(epoll_ctl)(epfd, EPOLL_CTL_DEL, bell, NULL);
+		if (!set->has_bell)
+			real(epoll_ctl)(
+				set->epfd, EPOLL_CTL_DEL, bell, NULL);
+	}
+	watch_set_unlock(set);
+	return same;
+}
+
 void watch_set_polled(struct watch_set *set)
 {
 	watch_set_lock(set);
@@ -291,6 +313,15 @@ void watch_heat(struct watch *w)
 	list->last = w;
 	w->is_hot = true;
 	atomic_fetch_add(&w->set->n_hot, 1);
+	hang_bell(w->set);
+	watch_set_unlock(w->set);
+}
+
+static void cool(struct watch *w)
+{
+	watch_set_lock(w->set);
+	if (w->is_hot)
+		unlink_hot(w);
 	hang_bell(w->set);
 	watch_set_unlock(w->set);
 }
@@ -445,6 +476,7 @@ static void take_program(struct watch *w, const struct epoll_event *event)
 	w->data = event->data;
 	w->armed = true;
 	w->write_due = true;
+	w->seen = w->c->pulls - 1;
 }
 
 struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd)
@@ -469,8 +501,8 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	w->generation = generation ? generation : 1;
 	w->set = set;
 	w->fd = fd;
-	take_program(w, event);
 	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);
+	take_program(w, event);
 	w->kernel_fd = number_for(c, set);
 	err = w->kernel_fd < 0 ? errno :
 				 say(w, EPOLL_CTL_ADD,
@@ -555,21 +587,32 @@ static void note_handshake(struct watch *w, bool shaking)
 }
 
 /* Bytes wait here that the kernel does not know of.  Level-triggered: told
- * until they are read.  Edge-triggered: told once for bytes that came in
- * otherwise than by this watch. */
+ * until they are read.  Edge-triggered: told once for what was pulled in
+ * since the watch was told last. */
 static bool is_due(const struct conn *c, const struct watch *w)
 {
 	if (!w->armed || !(w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP)))
 		return false;
 	if (w->asked & (uint32_t)EPOLLET)
-		return c->pulled && c->telling != w;
+		return w->seen != c->pulls;
+	return true;
+}
+
+/* Where a set is itself being polled, a guess would wake its poller. */
+static bool waits_for_program(struct conn *c)
+{
+	if (!has_news(c))
+		return false;
+	for (const struct watch *w = c->watches; w; w = w->next)
+		if (atomic_load(&w->set->polled))
+			return conn_ready(c, true).readable;
 	return true;
 }
 
 void watch_note(struct conn *c)
 {
+	bool waits = waits_for_program(c);
 	struct ready_state st = conn_ready(c, false);
-	bool waits = has_news(c);
 
 	for (struct watch *w = c->watches; w; w = w->next) {
 		bool edge = (w->asked & (uint32_t)EPOLLET) != 0;
@@ -584,16 +627,33 @@ void watch_note(struct conn *c)
 		note_handshake(w, c->state == CONN_HANDSHAKING);
 		if (waits && is_due(c, w))
 			watch_heat(w);
+		else if (!waits && atomic_load(&w->is_hot))
+			cool(w);
 	}
 	c->changed = false;
-	c->pulled = false;
-	c->telling = NULL;
+}
+
+/*
+ * Edge-triggered: is there more to read than when it was told last?  What was
+ * pulled in since then, or what the kernel has behind bytes that wait here.
+ * The edge of bytes that another thread's call pulled in with those before
+ * them, and that were told with them, comes late.
+ */
+static bool has_more(struct watch *w)
+{
+	struct conn *c = w->c;
+
+	return w->seen != c->pulls ||
+	       conn_peek_kernel(c, c->real, MSG_DONTWAIT) >= 0;
 }
 
 static uint32_t only_news(struct watch *w, uint32_t told)
 {
 	if (!(w->asked & (uint32_t)EPOLLET))
 		return told;
+	if (told & READ_EVENTS && w->c->state == CONN_OPEN && !has_more(w))
+		told &= ~READ_EVENTS;
+	w->seen = w->c->pulls;
 	/* The kernel says EPOLLOUT with every other edge. */
 	if (!(told & ~WRITE_EVENTS) && !w->write_due)
 		return 0;
@@ -622,6 +682,5 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 	told = only_news(w, told);
 	if (told && (w->asked & (uint32_t)EPOLLONESHOT))
 		w->armed = false;
-	c->telling = w;
 	return told;
 }

@@ -39,6 +39,7 @@ struct watch_set {
 	atomic_uint n_hot;
 	atomic_bool polled; /* somebody asks about the set itself */
 	bool has_bell;	    /* the eventfd is in the kernel's set */
+	bool hot_first;	    /* of two that a single place is for */
 	int epfd;	    /* a number of it */
 	struct watch_list hot;
 	struct watch_list handshakes; /* in order of their deadlines */
@@ -56,7 +57,8 @@ struct watch {
 	epoll_data_t data;
 	uint16_t generation;
 	bool armed;	/* false: EPOLLONESHOT was used up */
-	bool write_due; /* edge-triggered: EPOLLOUT is news */
+	bool write_due; /* edge-triggered: EPOLLOUT is news... */
+	unsigned seen;	/* ...and what came in by later pulls than this */
 	atomic_bool is_hot; /* changed under the set's lock, too */
 	bool is_shaking;
 	uint64_t call; /* the epoll_wait() that told it last... */
@@ -73,6 +75,9 @@ struct watch_set *watch_set_new(int epfd);
 void watch_set_put(struct watch_set *set);
 void watch_set_lock(struct watch_set *set);
 void watch_set_unlock(struct watch_set *set);
+
+/* Is epfd a number of this set? */
+bool watch_set_is(struct watch_set *set, int epfd);
 
 /* Somebody polls the set itself, from now on. */
 void watch_set_polled(struct watch_set *set);
@@ -94,7 +99,8 @@ struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
 
 /* ---- watches, under the connection's lock ---- */
 
-/* Registers c in the set under the program's number; 0 or an errno value. */
+/* Registers c in the set under the program's number; 0 or an errno value.
+ * Whether these events may be asked for is epollset.c's affair. */
 int watch_add(struct conn *c, struct watch_set *set, int fd,
 	const struct epoll_event *event);
 struct watch *watch_find(

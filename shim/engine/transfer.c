@@ -153,6 +153,9 @@ enum tls_result transfer_probe(struct tls_session *s)
 	size_t n;
 	char byte;
 
+	/* The transport is not asked where bytes wait: it may have more by
+	 * now, whatever it said last. */
+	s->wire.drained = false;
 	if (waiting(s))
 		return TLS_OK;
 	if (s->ended != TLS_OK)

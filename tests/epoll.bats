@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# epoll(7) on connections.  Each scenario of tests/prog/epoll_*.c runs over
+# plain TCP to a plain peer, and under the shim to the same peer speaking TLS:
+# both must print the same events, returns and data.
+
+load lib/helpers
+
+setup_file()
+{
+	make_ca
+	background plain "$BUILD_DIR/prog/tls_peer" "$BATS_FILE_TMPDIR/plain"
+	background tls "$BUILD_DIR/prog/tls_peer" "$BATS_FILE_TMPDIR/tls" \
+		"$CA_DIR/localhost.pem" "$CA_DIR/localhost.key"
+	wait_for_file "$BATS_FILE_TMPDIR/plain"
+	wait_for_file "$BATS_FILE_TMPDIR/tls"
+}
+
+teardown_file()
+{
+	stop_background
+}
+
+# The peer's port is another one for each run: all are selected.
+under_shim()
+{
+	export TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem
+	run -0 shim "$BUILD_DIR/prog/$1" "$BATS_FILE_TMPDIR/tls" "$2"
+}
+
+# same PROGRAM SCENARIO
+same()
+{
+	local plain
+
+	plain=$(timeout 60 "$BUILD_DIR/prog/$1" "$BATS_FILE_TMPDIR/plain" "$2")
+	under_shim "$1" "$2"
+	assert_output "$plain"
+	assert_log "connected: TLSv1.3"
+}
+
+# --- what is told
+
+@test "level-triggered: as long as something is left to read" {
+	same epoll_events level
+}
+
+@test "edge-triggered: once for what came, again for what comes" {
+	same epoll_events edge
+}
+
+@test "edge-triggered, reading and writing and RDHUP" {
+	same epoll_events edge_both
+}
+
+@test "MOD arms an edge again" {
+	same epoll_events edge_again
+}
+
+@test "a short read means drained, over any number of records" {
+	same epoll_events drained
+}
+
+@test "ONESHOT tells once, and again after MOD" {
+	same epoll_events oneshot
+}
+
+@test "RDHUP behind data, with and without both ends closed" {
+	same epoll_events rdhup
+}
+
+@test "RDHUP alone" {
+	same epoll_events rdhup_alone
+}
+
+@test "the end without RDHUP" {
+	same epoll_events end_alone
+}
+
+@test "a reset" {
+	same epoll_events reset
+}
+
+@test "a reset is told to who asked for nothing" {
+	same epoll_events reset_asked_nothing
+}
+
+@test "the program's own shutdown" {
+	same epoll_events shut
+}
+
+@test "OUT after back-pressure, level-triggered" {
+	same epoll_events pressure_level
+}
+
+@test "OUT after back-pressure, edge-triggered" {
+	same epoll_events pressure_edge
+}
+
+@test "OUT after back-pressure, one-shot" {
+	same epoll_events pressure_oneshot
+}
+
+@test "what was accepted is sent while the program only reads, level-triggered" {
+	same epoll_events pressure_reader_level
+}
+
+@test "what was accepted is sent while the program only reads, edge-triggered" {
+	same epoll_events pressure_reader_edge
+}
+
+@test "what was accepted is sent while the program only reads, one-shot" {
+	same epoll_events pressure_reader_oneshot
+}
+
+@test "tickets, key updates and half records wake nobody, level-triggered" {
+	same epoll_events unseen_level
+}
+
+@test "tickets, key updates and half records wake nobody, edge-triggered" {
+	same epoll_events unseen_edge
+}
+
+@test "tickets, key updates and half records use up no one-shot" {
+	same epoll_events unseen_oneshot
+}
+
+# --- registrations
+
+@test "registered before connect(), level-triggered" {
+	same epoll_sets early_level
+}
+
+@test "registered before connect(), edge-triggered" {
+	same epoll_sets early_edge
+}
+
+@test "registered before connect(), and waited for before it as well" {
+	same epoll_sets early_looked_at
+}
+
+@test "registered before connect() and deleted again" {
+	same epoll_sets early_deleted
+}
+
+@test "registered before connect() among thousands of others" {
+	ulimit -n 4096
+	same epoll_sets early_many
+}
+
+@test "registered between connect() and the end of the handshake" {
+	same epoll_sets between
+}
+
+@test "a refused connection, and another one on the same registered socket" {
+	same epoll_sets reconnect
+}
+
+@test "several sets, made before the first connection" {
+	same epoll_sets sets_before
+}
+
+@test "dup'ed numbers in one set" {
+	same epoll_sets duplicates
+}
+
+@test "a registration outlives its number where the connection has another" {
+	same epoll_sets duplicate_lives
+}
+
+@test "numbers dup'ed before connect()" {
+	same epoll_sets duplicate_before
+}
+
+@test "close() removes a registration silently" {
+	same epoll_sets closed
+}
+
+@test "an epoll descriptor that is dup'ed" {
+	same epoll_sets set_duplicates
+}
+
+@test "an epoll descriptor that is forked: the parent goes on" {
+	same epoll_sets forked
+}
+
+@test "poll() on an epoll descriptor" {
+	same epoll_sets polled
+}
+
+@test "a level-triggered registration in a set in a set" {
+	same epoll_sets nested_level
+}
+
+@test "an edge-triggered registration in a set in a set" {
+	same epoll_sets nested_edge
+}
+
+@test "a set with decrypted bytes is put into another" {
+	same epoll_sets nested_late
+}
+
+@test "the program's data is any 64 bits" {
+	same epoll_sets data
+}
+
+@test "errno of epoll_ctl and epoll_wait" {
+	same epoll_sets errors
+}
+
+@test "EXCLUSIVE" {
+	same epoll_sets exclusive
+}
+
+@test "poll() and select() beside an edge-triggered set" {
+	same epoll_sets polled_beside
+}
+
+@test "epoll_pwait, epoll_pwait2, signals, masks, and syscall()" {
+	same epoll_sets other_waits
+}
+
+@test "more is ready than there is room for: nobody starves" {
+	same epoll_sets crowd
+}
+
+# --- threads
+
+@test "one return for each message, level-triggered" {
+	same epoll_threads count_level
+}
+
+@test "one return for each message, edge-triggered" {
+	same epoll_threads count_edge
+}
+
+@test "one return for each message, one-shot" {
+	same epoll_threads count_oneshot
+}
+
+@test "four threads, edge-triggered: each message wakes one" {
+	same epoll_threads threads_edge
+}
+
+@test "four threads, one-shot: each message wakes one" {
+	same epoll_threads threads_oneshot
+}
+
+@test "four threads, EXCLUSIVE: each message wakes one" {
+	same epoll_threads threads_exclusive
+}
+
+@test "a thread sleeps in the set before the first connection is made" {
+	same epoll_threads sleeping_already
+}
+
+@test "a thread asleep is woken for bytes that another one decrypted" {
+	same epoll_threads woken_for_leftovers
+}
+
+# --- what plain TCP does not know
+
+@test "a connection is not writable until its handshake is done" {
+	under_shim epoll_sets held_back
+	assert_output "no handshake yet: nothing
+no handshake yet: nothing
+open: 1=OUT
+SO_ERROR: 0"
+}
+
+@test "a handshake that takes too long ends epoll_wait()" {
+	export TLSSHIM_HANDSHAKE_TIMEOUT=1
+	under_shim epoll_sets timed_out
+	assert_output --partial "too late: 1=IN|OUT|ERR|HUP
+too late: 2=OUT|ERR|HUP
+SO_ERROR: ETIMEDOUT
+told: 1=IN|OUT|HUP"
+	assert_log "refused: the TLS handshake was not finished within 1.0 s"
+}
+
+@test "there is no io_uring" {
+	under_shim epoll_sets no_ring
+	assert_output "io_uring_setup: ENOSYS"
+}
