@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readiness under torture: up to eight connections at once to
+ * tests/prog/tls_peer.c, which sends and reads in pieces, with pauses, tickets
+ * and key updates; here they are read and written in pieces as well, by loops
+ * of every kind, in one thread or several, each connection in one set or
+ * several.  All is drawn from the seed.
+ *
+ *	torture SOCKET SEED
+ *
+ * Prints what passed, and how many events were for nothing where no other
+ * thread can have been faster.  The same over plain TCP and under the shim.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/select.h>
+#include "loops.h"
+
+#define CONNS_MAX 8
+#define THREADS_MAX 4
+#define SETS_MAX 3
+#define STALL 20000 /* ms without any event: something was lost */
+
+enum kind { LEVEL, EDGE, SHOT, BY_POLL, BY_SELECT, BLOCKING, KINDS };
+
+struct conn {
+	pthread_mutex_t lock;
+	int fd;
+	unsigned seed;
+	enum kind kind;
+	int sets[SETS_MAX];
+	int n_sets;
+	bool alone; /* one thread only looks at it */
+	size_t to_read, to_write, got, put;
+	bool ended;
+	int spurious;
+};
+
+static struct conn conns[CONNS_MAX];
+static int n_conns;
+static atomic_int n_open;
+static int sets[SETS_MAX], n_sets, n_threads;
+static int bell[2]; /* readable when all is done */
+
+static unsigned draw(unsigned *seed, unsigned n)
+{
+	return (unsigned)rand_r(seed) % n;
+}
+
+static size_t draw_size(unsigned *seed)
+{
+	static const unsigned sizes[] = {1, 20, 300, 4096, 16384, 70000};
+
+	return 1 + draw(seed, sizes[draw(seed, 6)]);
+}
+
+/* ---- one connection ---- */
+
+static bool is_done(const struct conn *c)
+{
+	return c->ended && c->put == c->to_write;
+}
+
+static void note_end(struct conn *c)
+{
+	if (is_done(c) && atomic_fetch_sub(&n_open, 1) == 1 &&
+		write(bell[1], "", 1) != 1)
+		peer_die("bell");
+}
+
+/* Reads once: false if there is nothing more for now.  A short read does not
+ * say so: the end may be behind it, and its edge was told already. */
+static bool read_once(struct conn *c, bool first)
+{
+	char buf[70000];
+	size_t want = draw_size(&c->seed);
+	ssize_t n = read(c->fd, buf, want);
+
+	if (n < 0 && errno == EAGAIN) {
+		c->spurious += first;
+		return false;
+	}
+	if (n < 0)
+		peer_die("read");
+	if (n == 0) {
+		c->ended = true;
+		note_end(c);
+		return false;
+	}
+	if (!pattern_check(buf, c->got, (size_t)n))
+		printf("other bytes at %zu\n", c->got);
+	c->got += (size_t)n;
+	return true;
+}
+
+/* Writes once: false when it takes no more for now. */
+static bool write_once(struct conn *c)
+{
+	char buf[70000];
+	size_t want = draw_size(&c->seed), left = c->to_write - c->put;
+	ssize_t n;
+
+	if (left == 0)
+		return false;
+	if (want > left)
+		want = left;
+	pattern_fill(buf, c->put, want);
+	n = write(c->fd, buf, want);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n < 0)
+		peer_die("write");
+	c->put += (size_t)n;
+	if (c->put == c->to_write)
+		note_end(c);
+	return (size_t)n == want;
+}
+
+static uint32_t wanted(const struct conn *c)
+{
+	uint32_t events = c->ended ? 0 : IN;
+
+	return c->put < c->to_write ? events | OUT : events;
+}
+
+/* What the event loop of a program does with what it was told. */
+static void handle(struct conn *c, uint32_t told)
+{
+	bool first = true;
+
+	pthread_mutex_lock(&c->lock);
+	if (told & ~OUT && !c->ended)
+		while (read_once(c, first && c->alone) && c->kind == EDGE)
+			first = false;
+	if (told & OUT)
+		while (write_once(c) && c->kind == EDGE)
+			;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- loops ---- */
+
+static void stalled(const char *where)
+{
+	printf("stalled in %s\n", where);
+	for (int i = 0; i < n_conns; i++)
+		printf("%d: kind %d, got %zu of %zu, put %zu of %zu%s\n", i,
+			conns[i].kind, conns[i].got, conns[i].to_read,
+			conns[i].put, conns[i].to_write,
+			conns[i].ended ? ", ended" : "");
+	fflush(stdout);
+	exit(1);
+}
+
+static uint32_t flags_of(const struct conn *c)
+{
+	return c->kind == EDGE ? ET : c->kind == SHOT ? ONESHOT : 0;
+}
+
+static void rearm(struct conn *c, int set)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->kind == LEVEL || c->kind == SHOT)
+		modify(set, c->fd, wanted(c) | flags_of(c), (uintptr_t)c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void *epoll_loop(void *arg)
+{
+	int set = *(int *)arg;
+	unsigned seed = (unsigned)set;
+
+	while (n_open) {
+		struct epoll_event events[CONNS_MAX];
+		int n = epoll_wait(set, events,
+			1 + (int)draw(&seed, CONNS_MAX), STALL);
+
+		if (n == 0)
+			stalled("epoll_wait");
+		for (int i = 0; i < n; i++) {
+			struct conn *c = events[i].data.ptr;
+
+			if (!c)
+				continue;
+			handle(c, events[i].events);
+			rearm(c, set);
+		}
+	}
+	return NULL;
+}
+
+static bool is_polled(const struct conn *c, enum kind kind)
+{
+	return c->kind == kind && !is_done(c);
+}
+
+static void *poll_loop(void *arg)
+{
+	struct pollfd fds[CONNS_MAX + 1];
+
+	(void)arg;
+	while (n_open) {
+		for (int i = 0; i < n_conns; i++) {
+			fds[i].fd = is_polled(&conns[i], BY_POLL) ?
+					    conns[i].fd : -1;
+			fds[i].events = (short)wanted(&conns[i]);
+		}
+		fds[n_conns] = (struct pollfd){bell[0], POLLIN, 0};
+		if (poll(fds, (nfds_t)n_conns + 1, STALL) == 0)
+			stalled("poll");
+		for (int i = 0; i < n_conns; i++)
+			if (fds[i].fd >= 0 && fds[i].revents)
+				handle(&conns[i], (uint32_t)fds[i].revents);
+	}
+	return NULL;
+}
+
+static void *select_loop(void *arg)
+{
+	(void)arg;
+	while (n_open) {
+		struct timeval stall = {.tv_sec = STALL / 1000};
+		fd_set readable, writable;
+
+		FD_ZERO(&readable);
+		FD_ZERO(&writable);
+		FD_SET(bell[0], &readable);
+		for (int i = 0; i < n_conns; i++) {
+			if (!is_polled(&conns[i], BY_SELECT))
+				continue;
+			if (wanted(&conns[i]) & IN)
+				FD_SET(conns[i].fd, &readable);
+			if (wanted(&conns[i]) & OUT)
+				FD_SET(conns[i].fd, &writable);
+		}
+		if (select(FD_SETSIZE, &readable, &writable, NULL, &stall) ==
+			0)
+			stalled("select");
+		for (int i = 0; i < n_conns; i++)
+			if (is_polled(&conns[i], BY_SELECT))
+				handle(&conns[i],
+					(FD_ISSET(conns[i].fd, &readable) ? IN
+									  : 0) |
+						(FD_ISSET(conns[i].fd, &writable)
+								? OUT
+								: 0));
+	}
+	return NULL;
+}
+
+static void *blocking_writer(void *arg)
+{
+	struct conn *c = arg;
+	char buf[70000];
+	unsigned seed = c->seed + 1;
+	size_t put = 0;
+
+	while (put < c->to_write) {
+		size_t want = draw_size(&seed);
+		ssize_t n;
+
+		if (want > c->to_write - put)
+			want = c->to_write - put;
+		pattern_fill(buf, put, want);
+		n = write(c->fd, buf, want);
+		if (n != (ssize_t)want)
+			peer_die("blocking write");
+		put += want;
+	}
+	return NULL;
+}
+
+static void *blocking_reader(void *arg)
+{
+	struct conn *c = arg;
+	pthread_t writer;
+
+	pthread_create(&writer, NULL, blocking_writer, c);
+	while (!c->ended)
+		read_once(c, false);
+	pthread_join(writer, NULL);
+	c->put = c->to_write;
+	note_end(c);
+	return NULL;
+}
+
+/* ---- setting up ---- */
+
+static void join_sets(struct conn *c)
+{
+	for (int i = 0; i < c->n_sets; i++)
+		add(c->sets[i], c->fd, wanted(c) | flags_of(c), (uintptr_t)c);
+}
+
+static void set_up(struct conn *c, unsigned *seed)
+{
+	int first = (int)draw(seed, (unsigned)n_sets), on = 0;
+	bool early = draw(seed, 2);
+
+	pthread_mutex_init(&c->lock, NULL);
+	c->seed = draw(seed, 1 << 30);
+	c->kind = (enum kind)draw(seed, KINDS);
+	c->to_read = draw(seed, 200000);
+	c->to_write = 1 + draw(seed, 200000);
+	if (c->kind < BY_POLL)
+		c->n_sets = draw(seed, 3) ? 1 : 1 + (int)draw(seed, SETS_MAX);
+	if (c->n_sets > n_sets)
+		c->n_sets = n_sets;
+	for (int i = 0; i < c->n_sets; i++)
+		c->sets[i] = sets[(first + i) % n_sets];
+	c->alone = c->n_sets <= 1 && (c->n_sets == 0 || n_threads == 1);
+	c->fd = new_socket();
+	if (early)
+		join_sets(c);
+	dial(c->fd);
+	finish(c->fd);
+	if (!early)
+		join_sets(c);
+	if (c->kind == BLOCKING)
+		fcntl(c->fd, F_SETFL, on);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
+	pthread_t threads[SETS_MAX * THREADS_MAX + 2 + CONNS_MAX];
+	int n = 0;
+
+	if (argc != 3 || pipe(bell) < 0)
+		return 2;
+	peer_open(&peer, argv[1]);
+	n_conns = n_open = 1 + (int)draw(&seed, CONNS_MAX);
+	n_sets = 1 + (int)draw(&seed, SETS_MAX);
+	n_threads = draw(&seed, 2) ? 1 : 1 + (int)draw(&seed, THREADS_MAX);
+	for (int i = 0; i < n_sets; i++) {
+		sets[i] = new_set();
+		add(sets[i], bell[0], IN, 0);
+	}
+	for (int i = 0; i < n_conns; i++)
+		set_up(&conns[i], &seed);
+	for (int i = 0; i < n_conns; i++)
+		peer_do(&peer, "stream %d %u %zu %zu", i, conns[i].seed,
+			conns[i].to_read, conns[i].to_write);
+	for (int i = 0; i < n_sets * n_threads; i++)
+		pthread_create(
+			&threads[n++], NULL, epoll_loop, &sets[i % n_sets]);
+	pthread_create(&threads[n++], NULL, poll_loop, NULL);
+	pthread_create(&threads[n++], NULL, select_loop, NULL);
+	for (int i = 0; i < n_conns; i++)
+		if (conns[i].kind == BLOCKING)
+			pthread_create(&threads[n++], NULL, blocking_reader,
+				&conns[i]);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+	for (int i = 0; i < n_conns; i++) {
+		peer_do(&peer, "join %d", i);
+		printf("%d: kind %d in %d sets: read %zu of %zu, wrote %zu, "
+		       "for nothing %d\n",
+			i, conns[i].kind, conns[i].n_sets, conns[i].got,
+			conns[i].to_read, conns[i].put, conns[i].spurious);
+	}
+	return 0;
+}
