@@ -44,6 +44,9 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 	if (kept)
 		return -kept;
 	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
+	/* The end that SHUT_RD made is not the peer's. */
+	if (got == 0 && c->read_shut)
+		return -EAGAIN;
 	if (got >= 0)
 		c->pulls++;
 	return got < 0 ? -errno : got;
