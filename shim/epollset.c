@@ -84,8 +84,8 @@ static struct early *new_early(void)
 
 	if (!early_free) {
 		slab = mmap(NULL, EARLY_PER_SLAB * sizeof(*slab),
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
 		if (slab == MAP_FAILED)
 			return NULL;
 		for (int i = 0; i < EARLY_PER_SLAB; i++) {
@@ -119,8 +119,8 @@ static bool may_connect(int fd)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
-static void remember(struct watch_set *set, int fd,
-	const struct epoll_event *event)
+static void remember(
+	struct watch_set *set, int fd, const struct epoll_event *event)
 {
 	struct early **at, *e;
 
@@ -128,8 +128,7 @@ static void remember(struct watch_set *set, int fd,
 	at = find_early(set, fd);
 	e = *at ? *at : new_early();
 	if (e)
-		*e = (struct early){ e == *at ? e->next : NULL, set, fd,
-			*event };
+		*e = (struct early){e == *at ? e->next : NULL, set, fd, *event};
 	*at = e;
 	early_unlock();
 }
@@ -182,7 +181,7 @@ static bool is_same_set(int fd, uintptr_t cell, void *arg)
  * matter, and a number may be a copy of one that does already. */
 static struct watch_set *set_of(int epfd)
 {
-	struct copies copies = { epfd, fdtab_epoll(epfd) };
+	struct copies copies = {epfd, fdtab_epoll(epfd)};
 
 	if (copies.set || !fdtab_reserve(epfd))
 		return copies.set;
@@ -217,7 +216,7 @@ static bool is_other_number(int fd, uintptr_t cell, void *arg)
 void epollset_closed(int epfd)
 {
 	struct watch_set *set = fdtab_epoll(epfd);
-	struct search search = { set, -1 };
+	struct search search = {set, -1};
 
 	if (!set)
 		return;
@@ -249,8 +248,8 @@ static bool is_set(int fd, int other)
 	       errno == ENOENT;
 }
 
-static void note_change(int epfd, int op, int fd,
-	const struct epoll_event *event)
+static void note_change(
+	int epfd, int op, int fd, const struct epoll_event *event)
 {
 	struct watch_set *set;
 
@@ -258,8 +257,8 @@ static void note_change(int epfd, int op, int fd,
 		forget(fdtab_epoll(epfd), fd);
 	else if (may_connect(fd) && (set = set_of(epfd)))
 		remember(set, fd, event);
-	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK &&
-		 is_set(fd, epfd) && (set = set_of(fd)))
+	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK && is_set(fd, epfd) &&
+		 (set = set_of(fd)))
 		watch_set_polled(set);
 }
 
@@ -301,8 +300,8 @@ void epollset_give_back(struct conn *c)
 {
 	while (c->watches) {
 		struct watch_set *set = c->watches->set;
-		struct epoll_event event = { .events = c->watches->asked,
-			.data = c->watches->data };
+		struct epoll_event event = {
+			.events = c->watches->asked, .data = c->watches->data};
 		int fd = c->watches->fd;
 
 		watch_remove(c->watches);
@@ -319,7 +318,7 @@ void epollset_set_aside(struct conn *c)
 
 static void put_placeholder(struct watch *w)
 {
-	struct epoll_event event = { .events = w->asked, .data = w->data };
+	struct epoll_event event = {.events = w->asked, .data = w->data};
 	struct watch_set *set = w->set;
 	int fd = w->fd;
 
@@ -387,8 +386,8 @@ static bool is_bad_exclusive(uint32_t events)
 	return events & (uint32_t)EPOLLEXCLUSIVE && events & ~allowed;
 }
 
-int epollset_control(struct conn *c, int epfd, int op, int fd,
-	struct epoll_event *event)
+int epollset_control(
+	struct conn *c, int epfd, int op, int fd, struct epoll_event *event)
 {
 	struct watch_set *set = NULL;
 	int err = conn_lock(c);
@@ -445,8 +444,8 @@ static void tell(struct round *round, struct watch *w, uint16_t generation,
 
 /* n events of the kernel's lie at `from`; what is told goes to the round,
  * which never overtakes them. */
-static void translate(struct round *round, const struct epoll_event *from,
-	int n)
+static void translate(
+	struct round *round, const struct epoll_event *from, int n)
 {
 	for (int i = 0; i < n; i++) {
 		struct epoll_event event = from[i];
@@ -469,7 +468,7 @@ static void translate(struct round *round, const struct epoll_event *from,
 
 int epollset_translate(struct epoll_event *events, int n)
 {
-	struct round round = { events, 0, 0 };
+	struct round round = {events, 0, 0};
 
 	translate(&round, events, n);
 	return round.n;
@@ -535,8 +534,7 @@ static int ask_kernel(struct watch_set *set, int epfd,
 	int64_t shaking = watch_set_deadline(set);
 	int ms = timeout_ms(shaking < deadline ? shaking : deadline);
 	__attribute__((cleanup(wake))) struct sleeper sleeper = {
-		ms ? set : NULL
-	};
+		ms ? set : NULL};
 
 	if (ms)
 		watch_set_sleep(set);
@@ -560,8 +558,8 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
 	struct watch_set *set = fdtab_epoll(epfd);
 
 	for (;;) {
-		struct round round = { events, 0,
-			atomic_fetch_add(&calls, 1) + 1 };
+		struct round round = {
+			events, 0, atomic_fetch_add(&calls, 1) + 1};
 		int r;
 
 		tell_hot(&round, set, share_of_hot(set, max));

@@ -16,8 +16,8 @@ struct conn;
 struct watch_set;
 
 /* epoll_ctl(2) for a number that names a connection. */
-int epollset_control(struct conn *c, int epfd, int op, int fd,
-	struct epoll_event *event);
+int epollset_control(
+	struct conn *c, int epfd, int op, int fd, struct epoll_event *event);
 
 /* epoll_ctl(2) did this for a number that is none: remembers a socket that
  * may be connected later, and a set that is nested in another. */

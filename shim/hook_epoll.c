@@ -51,8 +51,8 @@ static int wait_on(int epfd, struct epoll_event *events, int max,
 	return epollset_wait(epfd, events, max, deadline, mask);
 }
 
-HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max,
-	int timeout, const sigset_t *mask)
+HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
+	const sigset_t *mask)
 {
 	int64_t deadline;
 

@@ -138,8 +138,8 @@ void watch_set_unlock(struct watch_set *set)
 
 uint64_t watch_cookie(const struct watch *w)
 {
-	return (uint64_t)(uintptr_t)w |
-	       (uint64_t)w->generation << GENERATION_SHIFT;
+	return (uint64_t)(uintptr_t)w | (uint64_t)w->generation
+						<< GENERATION_SHIFT;
 }
 
 /* The bell's data: the region's own address, with generation 0, which no
@@ -149,8 +149,8 @@ static uint64_t bell_cookie(void)
 	return (uint64_t)(uintptr_t)atomic_load(&region);
 }
 
-int watch_decode(uint64_t data, struct watch **w, uint16_t *generation,
-	struct conn **c)
+int watch_decode(
+	uint64_t data, struct watch **w, uint16_t *generation, struct conn **c)
 {
 	uint64_t base = (uint64_t)(uintptr_t)atomic_load(&region);
 	uint64_t at = (data & ADDRESS_MASK) - base;
@@ -202,34 +202,33 @@ static bool needs_bell(struct watch_set *set)
 /* Under the set's lock. */
 static void hang_bell(struct watch_set *set)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = {.events = EPOLLIN};
 	bool wanted = needs_bell(set);
 
 	if (wanted == set->has_bell || (wanted && !make_bell()))
 		return;
 	event.data.u64 = bell_cookie();
-	real(epoll_ctl)(set->epfd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-		bell, &event);
+	real(epoll_ctl)(set->epfd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, bell,
+		&event);
 	set->has_bell = wanted;
 }
 
 /* The kernel takes the bell twice in two sets only. */
 bool watch_set_is(struct watch_set *set, int epfd)
 {
-	struct epoll_event event = { .events = 0 };
+	struct epoll_event event = {.events = 0};
 	bool same = false;
 
 	watch_set_lock(set);
 	event.data.u64 = bell_cookie();
-	if (make_bell() && (set->has_bell ||
-				   real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD,
-					   bell, &event) == 0)) {
+	if (make_bell() &&
+		(set->has_bell || real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD,
+					  bell, &event) == 0)) {
 		same = real(epoll_ctl)(epfd, EPOLL_CTL_ADD, bell, &event) < 0;
 		if (!same)
 			real(epoll_ctl)(epfd, EPOLL_CTL_DEL, bell, NULL);
 		if (!set->has_bell)
-			real(epoll_ctl)(
-				set->epfd, EPOLL_CTL_DEL, bell, NULL);
+			real(epoll_ctl)(set->epfd, EPOLL_CTL_DEL, bell, NULL);
 	}
 	watch_set_unlock(set);
 	return same;
@@ -272,8 +271,7 @@ static void unlink_hot(struct watch *w)
 
 	*(w->list_prev ? &w->list_prev->list_next : &list->first) =
 		w->list_next;
-	*(w->list_next ? &w->list_next->list_prev : &list->last) =
-		w->list_prev;
+	*(w->list_next ? &w->list_next->list_prev : &list->last) = w->list_prev;
 	w->is_hot = false;
 	atomic_fetch_sub(&w->set->n_hot, 1);
 }
@@ -326,8 +324,8 @@ static void cool(struct watch *w)
 	watch_set_unlock(w->set);
 }
 
-struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
-	uint16_t *generation)
+struct conn *watch_set_pop(
+	struct watch_set *set, struct watch **w, uint16_t *generation)
 {
 	struct conn *c = NULL;
 
@@ -407,13 +405,13 @@ static uint32_t kernel_events(const struct watch *w, struct ready_state st)
 
 static int say(struct watch *w, int op, uint32_t events)
 {
-	struct epoll_event event = { .events = events };
+	struct epoll_event event = {.events = events};
 
 	event.data.u64 = watch_cookie(w);
 	w->kernel_events = events;
-	return real(epoll_ctl)(w->set->epfd, op, w->kernel_fd, &event) == 0 ?
-		       0 :
-		       errno;
+	return real(epoll_ctl)(w->set->epfd, op, w->kernel_fd, &event) == 0
+		       ? 0
+		       : errno;
 }
 
 static void sync_kernel(struct watch *w, struct ready_state st)
@@ -504,9 +502,10 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);
 	take_program(w, event);
 	w->kernel_fd = number_for(c, set);
-	err = w->kernel_fd < 0 ? errno :
-				 say(w, EPOLL_CTL_ADD,
-					 kernel_events(w, conn_ready(c, false)));
+	err = w->kernel_fd < 0
+		      ? errno
+		      : say(w, EPOLL_CTL_ADD,
+				kernel_events(w, conn_ready(c, false)));
 	if (err) {
 		forget_number(w);
 		w->c = NULL;

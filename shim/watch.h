@@ -33,8 +33,8 @@ struct watch_list {
 
 /* One epoll set that has, or will have, connections in it. */
 struct watch_set {
-	atomic_flag busy; /* the set's lock */
-	atomic_uint refs; /* the program's numbers of it, and its watches */
+	atomic_flag busy;     /* the set's lock */
+	atomic_uint refs;     /* the program's numbers of it, and its watches */
 	atomic_uint sleepers; /* threads in epoll_wait() */
 	atomic_uint n_hot;
 	atomic_bool polled; /* somebody asks about the set itself */
@@ -56,9 +56,9 @@ struct watch {
 	uint32_t kernel_events; /* as registered; 0: must be said again */
 	epoll_data_t data;
 	uint16_t generation;
-	bool armed;	/* false: EPOLLONESHOT was used up */
-	bool write_due; /* edge-triggered: EPOLLOUT is news... */
-	unsigned seen;	/* ...and what came in by later pulls than this */
+	bool armed;	    /* false: EPOLLONESHOT was used up */
+	bool write_due;	    /* edge-triggered: EPOLLOUT is news... */
+	unsigned seen;	    /* ...and what came in by later pulls than this */
 	atomic_bool is_hot; /* changed under the set's lock, too */
 	bool is_shaking;
 	uint64_t call; /* the epoll_wait() that told it last... */
@@ -94,8 +94,8 @@ struct conn *watch_set_overdue(struct watch_set *set, int64_t now);
 
 /* Takes the first hot watch out: its connection with a reference, and the
  * watch with its generation; NULL: none. */
-struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
-	uint16_t *generation);
+struct conn *watch_set_pop(
+	struct watch_set *set, struct watch **w, uint16_t *generation);
 
 /* ---- watches, under the connection's lock ---- */
 
@@ -103,8 +103,7 @@ struct conn *watch_set_pop(struct watch_set *set, struct watch **w,
  * Whether these events may be asked for is epollset.c's affair. */
 int watch_add(struct conn *c, struct watch_set *set, int fd,
 	const struct epoll_event *event);
-struct watch *watch_find(
-	struct conn *c, const struct watch_set *set, int fd);
+struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd);
 /* epoll_ctl(EPOLL_CTL_MOD), and arms it anew. */
 int watch_modify(struct watch *w, const struct epoll_event *event);
 void watch_remove(struct watch *w);
@@ -140,11 +139,10 @@ uint64_t watch_cookie(const struct watch *w);
 #define WATCH_OURS 2
 /* Whose data is this?  With WATCH_OURS: the watch as it was, and its
  * connection with a reference. */
-int watch_decode(uint64_t data, struct watch **w, uint16_t *generation,
-	struct conn **c);
+int watch_decode(
+	uint64_t data, struct watch **w, uint16_t *generation, struct conn **c);
 
 /* Is it still the watch that it was?  Under the connection's lock. */
-bool watch_is(const struct watch *w, uint16_t generation,
-	const struct conn *c);
+bool watch_is(const struct watch *w, uint16_t generation, const struct conn *c);
 
 #endif
