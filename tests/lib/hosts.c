@@ -58,7 +58,7 @@ int getaddrinfo(const char *node, const char *service,
 	const struct addrinfo *hints, struct addrinfo **result)
 {
 	__typeof__(getaddrinfo) *next = dlsym(RTLD_NEXT, "getaddrinfo");
-	struct addrinfo numeric = { 0 }, *list = NULL, **end = &list;
+	struct addrinfo numeric = {0}, *list = NULL, **end = &list;
 	struct found found;
 	int rc = EAI_NONAME;
 
@@ -159,7 +159,7 @@ static struct hostent *find_static(const char *name, int family, bool *known)
 
 	*known = find(name, &found);
 	if (*known && fill(name, family, &found, &ret, buf, sizeof(buf),
-		&result, &h_errno) != 0)
+			      &result, &h_errno) != 0)
 		result = NULL;
 	return result;
 }
