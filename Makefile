@@ -61,11 +61,11 @@ ENGINE_SO := $(BUILD)/tlsshim/engine.so
 
 all: $(THIN_SO) $(ENGINE_SO)	## build the library and its engine
 
-# Lazy binding: see "exec" in scripts/bench for what -z now would cost.
+# Few mappings and lazy binding: see "exec" in scripts/bench for what -z now would cost.
 $(THIN_SO): $(THIN) $(OBJ)/calls.map
 	$(say) LD $@
 	$(Q)$(CC) -shared -o $@ $(THIN) $(ALL_LDFLAGS) -Wl,-soname,libtlsshim.so \
-		-Wl,--version-script=$(OBJ)/calls.map
+		-Wl,-O1,-z,noseparate-code,--version-script=$(OBJ)/calls.map
 
 $(ENGINE_SO): $(ENGINE_O) $(OBJ)/engine.map
 	$(say) LD $@
