@@ -63,7 +63,7 @@ struct conn {
 	bool nonblocking; /* what we know of the placeholder's O_NONBLOCK */
 	bool maybe_readable; /* a read might succeed without the kernel */
 	bool read_end;	     /* nothing more will be read */
-	bool write_told;     /* a write has told why the connection broke */
+	bool break_told;     /* the program knows why it broke */
 	bool end_known;	     /* behind what is decrypted there is an end */
 	bool read_shut;	     /* SHUT_RD */
 	bool write_end;	     /* close_notify was sent, or writing broke */
@@ -159,7 +159,7 @@ void conn_fail(struct conn *c, int error, const char *why);
 int conn_errno(const struct tls_failure *failure);
 
 /* An open connection's reading failed: logs, ends both directions, and keeps
- * the error, unless a write told it. */
+ * the error, unless the program knows it. */
 void conn_break(struct conn *c);
 
 /* Sends close_notify and, once all is out, the FIN. */

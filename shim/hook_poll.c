@@ -83,6 +83,7 @@ static bool has_conns(int n, const fd_set *r, const fd_set *w, const fd_set *e)
 HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 	const struct timespec *timeout, const sigset_t *mask)
 {
+	n = pollset_clip(n);
 	if (!has_conns(n, r, w, e) || !is_valid(timeout))
 		return real(pselect)(n, r, w, e, timeout, mask);
 	return pollset_select(n, r, w, e, deadline_in(timeout), mask);
@@ -104,6 +105,7 @@ HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 	int64_t deadline = WAIT_FOREVER;
 	int result;
 
+	n = pollset_clip(n);
 	if (!has_conns(n, r, w, e))
 		return real(select)(n, r, w, e, timeout);
 	if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)) {

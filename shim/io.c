@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,7 +302,7 @@ static int output_error(struct conn *c)
 	const struct tls_failure *failure = c->tls->failure(c->session);
 
 	c->write_end = true;
-	c->write_told = true;
+	c->break_told = true;
 	if (failure->kind == TLS_FAIL_TRANSPORT)
 		return failure->transport_errno;
 	return conn_errno(failure);
@@ -505,6 +506,17 @@ static int give_up_opening(struct conn *c)
 	return 0;
 }
 
+/* Both directions have ended, by FINs or a reset. */
+static bool is_over(const struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return real(getsockopt)(c->real, IPPROTO_TCP, TCP_INFO, &info, &len) ==
+		       0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
 int io_shutdown(struct conn *c, int fd, int how)
 {
 	int err = conn_lock(c);
@@ -520,7 +532,7 @@ int io_shutdown(struct conn *c, int fd, int how)
 		err = EINVAL;
 	else if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING)
 		return give_up_opening(c);
-	else if (c->state != CONN_OPEN)
+	else if (c->state != CONN_OPEN || is_over(c))
 		err = ENOTCONN;
 	if (!err && how != SHUT_WR) {
 		c->read_shut = true;

@@ -20,7 +20,7 @@
 #include "real.h"
 
 /* Numbers below this are left to the program where the limit allows. */
-#define OUT_OF_THE_WAY 1024
+#define OUT_OF_THE_WAY 768
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
 static _Atomic(enum log_level) log_level = LOG_LEVEL_ERROR;

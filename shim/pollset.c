@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
@@ -274,6 +276,28 @@ bool pollset_fdset_has_conns(int n, const fd_set *set)
 		if (has(set, fd) && is_interesting(fd))
 			return true;
 	return false;
+}
+
+int pollset_clip(int n)
+{
+	char status[1024], *line;
+	int fd, size = FD_SETSIZE;
+	ssize_t got;
+
+	if (n <= FD_SETSIZE ||
+		atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
+		return n;
+	fd = real(open)("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : real(read)(fd, status, sizeof(status) - 1);
+	if (fd >= 0)
+		real(close)(fd);
+	if (got > 0) {
+		status[got] = 0;
+		line = strstr(status, "\nFDSize:");
+		if (line)
+			size = atoi(line + 8);
+	}
+	return n < size ? n : size;
 }
 
 struct select_args {

@@ -20,6 +20,11 @@ bool pollset_fdset_has_conns(int n, const fd_set *set);
 int pollset_poll(struct pollfd *fds, nfds_t n, int64_t deadline,
 	const sigset_t *mask);
 
+/* The first argument of select(2), cut to what the kernel would look at: the
+ * numbers that its table has room for.  Programs give getdtablesize() with sets
+ * that are smaller.  Reads /proc for n above FD_SETSIZE. */
+int pollset_clip(int n);
+
 /* pselect(2) without its timeout argument: the sets are changed only on
  * success. */
 int pollset_select(int n, fd_set *readable, fd_set *writable, fd_set *except,

@@ -229,6 +229,19 @@ void sockopt_learn(struct conn *c, int fd)
 
 /* ---- getsockopt, setsockopt ---- */
 
+/* What no call has met yet. */
+static int take_real_error(struct conn *c)
+{
+	int error = atomic_exchange(&c->kernel_error, 0);
+	socklen_t len = sizeof(error);
+
+	if (!error)
+		real(getsockopt)(c->real, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error)
+		c->break_told = true;
+	return error;
+}
+
 static int get_error(struct conn *c, void *value, socklen_t *len)
 {
 	int error;
@@ -237,8 +250,7 @@ static int get_error(struct conn *c, void *value, socklen_t *len)
 	conn_advance(c);
 	error = conn_take_error(c);
 	if (!error && c->state == CONN_OPEN)
-		return real(getsockopt)(
-			c->real, SOL_SOCKET, SO_ERROR, value, len);
+		error = take_real_error(c);
 	if (*len > sizeof(error))
 		*len = sizeof(error);
 	memcpy(value, &error, *len);

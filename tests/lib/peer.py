@@ -357,6 +357,8 @@ class Server:
     def __init__(self, directory, cert):
         self.dir = directory
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Python takes an end without close_notify for one with.
+        self.context.options &= ~tlsserver.IGNORE_UNEXPECTED_EOF
         self.context.load_cert_chain(cert, cert[:-len(".pem")] + ".key")
 
 

@@ -60,6 +60,8 @@ VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1,
             "TLSv1.2": ssl.TLSVersion.TLSv1_2,
             "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 RECORD = 16384
+# Set by Python; the ssl module has a name for it from 3.12 on.
+IGNORE_UNEXPECTED_EOF = 1 << 7
 
 
 def pattern(start, length):
@@ -144,7 +146,9 @@ class Peer:
         try:
             data = self.recv_tls() if self.tls else self.sock.recv(65536)
             how = "close_notify" if self.tls else "fin"
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if "EOF" not in (error.reason or ""):
+                raise
             data, how = b"", "fin"
         except ConnectionError:
             data, how = b"", "reset"
@@ -418,6 +422,7 @@ class Server:
 
     def make_context(self, args):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.options &= ~IGNORE_UNEXPECTED_EOF
         context.minimum_version = VERSIONS[args.min]
         context.maximum_version = VERSIONS[args.max]
         # Level 0: bad certificates and old versions are for clients to refuse.
