@@ -162,7 +162,7 @@ check:				## lint, all tests with the wide set, both sanitizers
 
 bench:				## what the shim costs, in pairs
 	$(Q)scripts/deps demo
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/prog/bench_exec
 	$(Q)scripts/bench $(BUILD)
 
 install: all			## into $(DESTDIR)$(PREFIX)
