@@ -6,17 +6,23 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "names.h"
-#include "value.h"
+#include "real.h"
+#include "rules.h"
+#include "settings.h"
 
 #define PREFIX "TLSSHIM_"
+#define FILE_MAX (1 << 20) /* of TLSSHIM_CONFIG */
 /* clang-format off */
 #define DEFAULTS { .base = { .handshake_timeout_ms = 30000 }, .log_sink = LOG_SINK_STDERR, \
 	.log_level = LOG_LEVEL_ERROR }
@@ -86,16 +92,6 @@ static void reject_name(struct config *config, const char *name, size_t n)
 			name);
 }
 
-/* The index of the setting, or -1. */
-static int find_setting(const char *name, size_t n)
-{
-	for (unsigned i = 0; i < config_n_settings; i++)
-		if (!strncmp(config_settings[i].name, name, n) &&
-			!config_settings[i].name[n])
-			return (int)i;
-	return -1;
-}
-
 static bool is_setting(const char *entry)
 {
 	return !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=');
@@ -106,7 +102,7 @@ static void parse_entry(
 {
 	size_t n = (size_t)(strchr(entry, '=') - entry);
 	const char *value = entry + n + 1;
-	int which = find_setting(entry, n);
+	int which = settings_find(entry, n);
 
 	if (which < 0) {
 		reject_name(p->config, entry, n);
@@ -115,68 +111,152 @@ static void parse_entry(
 	if (*seen & 1ul << which)
 		return;
 	*seen |= 1ul << which;
-	p->setting = &config_settings[which];
+	log_format(
+		p->where, sizeof(p->where), "%s", config_settings[which].name);
 	if (*value)
-		p->setting->parse(p, value);
+		settings_parse(p, which, value);
 	else if (!p->config->error[0])
 		/* Mostly a script's unset variable, which must not turn into
 		 * plaintext or into other trust than was meant. */
 		log_format(p->config->error, sizeof(p->config->error),
 			"%s is empty: expected %s, or the variable not set",
-			p->setting->name, p->setting->syntax);
+			p->where, config_settings[which].syntax);
 }
 
-/* Settings that make no sense without or with another. */
-static void check_dest(struct config *config, const struct config_dest *dest)
+/* NULL, or what makes no sense without or with another. */
+static const char *problem_of(const struct tls_settings *tls)
 {
-	const struct tls_settings *tls = &dest->tls;
-	const char *problem = NULL;
-
 	if (tls->key && !tls->cert)
-		problem = "TLSSHIM_KEY is set and TLSSHIM_CERT is not: "
-			  "expected both";
-	else if (tls->key_password_file && !tls->cert)
-		problem = "TLSSHIM_KEY_PASSWORD_FILE is set and TLSSHIM_CERT "
-			  "is not: expected both";
-	else if (tls->crl_insecure_soft && !tls->crl_file && !tls->crl_dir)
-		problem = "TLSSHIM_CRL is set and neither TLSSHIM_CRL_FILE "
-			  "nor TLSSHIM_CRL_DIR is: expected one of them";
-	else if (tls->max_version && tls->min_version > tls->max_version)
-		problem = "TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION";
-	if (problem && !config->error[0])
-		log_format(config->error, sizeof(config->error), "%s", problem);
+		return "TLSSHIM_KEY is set and TLSSHIM_CERT is not: expected "
+		       "both";
+	if (tls->key_password_file && !tls->cert)
+		return "TLSSHIM_KEY_PASSWORD_FILE is set and TLSSHIM_CERT is "
+		       "not: expected both";
+	if (tls->crl_insecure_soft && !tls->crl_file && !tls->crl_dir)
+		return "TLSSHIM_CRL is set and neither TLSSHIM_CRL_FILE nor "
+		       "TLSSHIM_CRL_DIR is: expected one of them";
+	if (tls->max_version && tls->min_version > tls->max_version)
+		return "TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION";
+	return NULL;
 }
 
 /* The variable is one that other programs honour, hence the setting of ours
  * that allows it. */
 static const char *keylog_file(struct config_parser *p, char *const envp[])
 {
-	static const char name[] = "SSLKEYLOGFILE=";
+	static const char name[] = "SSLKEYLOGFILE";
+	size_t n = strlen(name);
 
 	for (; envp && *envp; envp++)
-		if (!strncmp(*envp, name, strlen(name)) &&
-			(*envp)[strlen(name)])
-			return value_path(p, *envp + strlen(name));
+		if (!strncmp(*envp, name, n) && (*envp)[n] == '=' &&
+			(*envp)[n + 1]) {
+			log_format(p->where, sizeof(p->where), "%s", name);
+			return value_path(p, *envp + n + 1);
+		}
 	return NULL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool is_same_tls(
+	const struct tls_settings *a, const struct tls_settings *b)
+{
+	return is_same(a->ca_file, b->ca_file) &&
+	       is_same(a->ca_dir, b->ca_dir) &&
+	       a->no_partial_chain == b->no_partial_chain &&
+	       a->x509_strict == b->x509_strict &&
+	       is_same(a->crl_file, b->crl_file) &&
+	       is_same(a->crl_dir, b->crl_dir) &&
+	       a->crl_insecure_soft == b->crl_insecure_soft &&
+	       a->ocsp == b->ocsp && a->verify == b->verify &&
+	       is_same(a->pins, b->pins) && is_same(a->pin_file, b->pin_file) &&
+	       is_same(a->cert, b->cert) && is_same(a->key, b->key) &&
+	       is_same(a->key_password_file, b->key_password_file) &&
+	       a->min_version == b->min_version &&
+	       a->max_version == b->max_version && is_same(a->alpn, b->alpn) &&
+	       is_same(a->openssl, b->openssl) &&
+	       is_same(a->keylog_file, b->keylog_file);
+}
+
+/* What follows from all of a destination's settings.  n: of the section, or
+ * that of the base, which is the first. */
+static void finish_dest(struct config_parser *p, struct config_dest *dest,
+	unsigned n, const char *keylog)
+{
+	struct config *config = p->config;
+	const char *problem = problem_of(&dest->tls);
+
+	dest->tls.keylog_file = dest->keylog ? keylog : NULL;
+	dest->context = n;
+	for (unsigned i = 0; i < n; i++) {
+		const struct config_dest *other =
+			i ? &config->sections[i - 1].dest : &config->base;
+
+		if (!is_same_tls(&other->tls, &dest->tls))
+			continue;
+		dest->context = other->context;
+		break;
+	}
+	if (!problem || config->error[0])
+		return;
+	if (n)
+		log_format(config->error, sizeof(config->error), "%s:%u: %s",
+			config->file ? config->file : "",
+			config->sections[n - 1].line, problem);
+	else
+		log_format(config->error, sizeof(config->error), "%s", problem);
+}
+
+static void finish(struct config_parser *p, char *const envp[])
+{
+	struct config *config = p->config;
+	const char *keylog = NULL;
+	bool wanted = config->base.keylog;
+
+	for (unsigned i = 0; i < config->n_sections; i++)
+		wanted |= config->sections[i].dest.keylog;
+	if (wanted)
+		keylog = keylog_file(p, envp);
+	finish_dest(p, &config->base, 0, keylog);
+	for (unsigned i = 0; i < config->n_sections; i++)
+		finish_dest(p, &config->sections[i].dest, i + 1, keylog);
+}
+
+/*
+ * In this order, each above the one before: [default] of the file, the
+ * environment, a section of the file.
+ */
+void config_parse_with(struct config *config, char *const envp[],
+	const struct rules_file *file, char *storage, size_t size)
+{
+	struct config_parser p = {.config = config,
+		.dest = &config->base,
+		.storage = storage,
+		.room = size};
+	int saved_errno = errno;
+	unsigned long seen = 0;
+
+	*config = (struct config)DEFAULTS;
+	if (file)
+		config->file = file->path;
+	if (file)
+		rules_parse_default(&p, file);
+	for (char *const *e = envp; e && *e; e++)
+		if (is_setting(*e))
+			parse_entry(&p, *e, &seen);
+	if (file)
+		rules_parse_sections(&p, file);
+	finish(&p, envp);
+	errno = saved_errno;
 }
 
 void config_parse(
 	struct config *config, char *const envp[], char *storage, size_t size)
 {
-	struct config_parser p = {config, &config->base, NULL, storage, size};
-	char *const *first = envp;
-	int saved_errno = errno;
-	unsigned long seen = 0;
-
-	*config = (struct config)DEFAULTS;
-	for (; envp && *envp; envp++)
-		if (is_setting(*envp))
-			parse_entry(&p, *envp, &seen);
-	envp = first;
-	if (config->base.keylog)
-		config->base.tls.keylog_file = keylog_file(&p, envp);
-	check_dest(config, &config->base);
-	errno = saved_errno;
+	config_parse_with(config, envp, NULL, storage, size);
 }
 
 /* The settings of the process. */
@@ -199,6 +279,84 @@ static bool has_settings(char *const envp[])
 	return false;
 }
 
+static char *map_memory(size_t size)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* The whole file, or why not. */
+static const char *read_descriptor(int fd, struct rules_file *file)
+{
+	struct stat st;
+	size_t len = 0;
+	ssize_t n = 1;
+	char *text;
+
+	if (fstat(fd, &st) < 0)
+		return strerrordesc_np(errno);
+	if (!S_ISREG(st.st_mode))
+		return "it is not a regular file";
+	if (st.st_size > FILE_MAX)
+		return "it is larger than a megabyte";
+	text = map_memory((size_t)st.st_size + 1);
+	if (!text)
+		return "out of memory";
+	while (len < (size_t)st.st_size && n > 0) {
+		n = real(read)(fd, text + len, (size_t)st.st_size - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	file->text = text;
+	file->len = len;
+	return n < 0 ? strerrordesc_np(errno) : NULL;
+}
+
+/* Once, with the environment: later the process may have changed its root,
+ * its user or its mind. */
+static const char *read_file(const char *path, struct rules_file *file)
+{
+	int fd = real(open)(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *problem;
+
+	if (fd < 0)
+		return strerrordesc_np(errno);
+	file->path = path;
+	problem = read_descriptor(fd, file);
+	real(close)(fd);
+	return problem;
+}
+
+/* Settings that were parsed without their file are parsed again with it. */
+static void read_rules(struct config *c)
+{
+	static char path[PATH_MAX];
+	struct rules_file file = {.len = 0};
+	const char *problem;
+	char *storage;
+	size_t size;
+
+	log_format(path, sizeof(path), "%s", c->file);
+	problem = read_file(path, &file);
+	size = CONFIG_STORAGE_MAX + (problem ? 0 : rules_storage(&file));
+	storage = problem ? NULL : map_memory(size);
+	if (problem || !storage) {
+		log_format(c->error, sizeof(c->error),
+			"TLSSHIM_CONFIG: cannot read \"%.*s\": %s",
+			4 * VALUE_QUOTE_MAX, path,
+			problem ? problem : "out of memory");
+		return;
+	}
+	config_parse_with(c, environ, &file, storage, size);
+	if (!c->error[0] && !config_selects(c) && !c->plaintext)
+		log_format(c->error, sizeof(c->error),
+			"TLSSHIM_CONFIG: \"%.*s\" has no section of a "
+			"destination, and TLSSHIM_PORTS is not set: expected "
+			"one of them",
+			4 * VALUE_QUOTE_MAX, path);
+}
+
 static enum config_state read_settings(void)
 {
 	struct config *c = &process_config;
@@ -207,7 +365,9 @@ static enum config_state read_settings(void)
 	if (!has_settings(environ) || getauxval(AT_SECURE))
 		return CONFIG_IDLE;
 	config_parse(c, environ, process_storage, sizeof(process_storage));
-	if (!c->n_ports && !c->error[0])
+	if (c->file)
+		read_rules(c);
+	if (!config_selects(c) && !c->error[0] && !c->plaintext)
 		return CONFIG_IDLE;
 	error = log_setup(c->log_sink, c->log_path, c->log_level);
 	if (error && !c->error[0])
@@ -215,7 +375,7 @@ static enum config_state read_settings(void)
 			"TLSSHIM_LOG: \"%.*s\" cannot be opened: %s",
 			VALUE_QUOTE_MAX, c->log_path ? c->log_path : "syslog",
 			strerrordesc_np(error));
-	if (c->n_ports && !c->error[0])
+	if (config_selects(c) && !c->error[0])
 		names_setup();
 	return CONFIG_ACTIVE;
 }
@@ -268,7 +428,7 @@ bool config_active_first(void)
 {
 	const struct config *config = config_get();
 
-	return config->n_ports || config->error[0];
+	return config_selects(config) || config->error[0] || config->plaintext;
 }
 
 __attribute__((constructor)) static void config_constructor(void)

@@ -32,22 +32,61 @@ struct config_ports {
 /* What holds for the connections to one destination. */
 struct config_dest {
 	const char *server_name; /* a canonical name or an address; or NULL */
+	const char *sni;	 /* NULL: the name; "": none */
 	unsigned handshake_timeout_ms;
 	bool keylog;
 	struct tls_settings tls; /* paths are absolute */
+	/* Those of equal tls settings share one: an index, below
+	 * CONFIG_SECTIONS_MAX + 1. */
+	unsigned context;
 };
+
+enum config_plaintext {
+	CONFIG_PLAINTEXT_ALLOW,
+	CONFIG_PLAINTEXT_DENY,
+	CONFIG_PLAINTEXT_LOOPBACK,
+};
+
+/* The most specific first. */
+enum config_host_kind {
+	CONFIG_HOST_NAME,
+	CONFIG_HOST_SUFFIX, /* any name that ends in ".name" */
+	CONFIG_HOST_NETWORK,
+	CONFIG_HOST_ANY,
+};
+
+/* A section of the file of TLSSHIM_CONFIG: connections to this host and these
+ * ports are TLS, or exempted from it. */
+struct config_section {
+	enum config_host_kind kind;
+	const char *name;      /* canonical */
+	unsigned char ip[16];  /* IPv4: mapped */
+	unsigned bits;	       /* of ip, 96 to 128 for IPv4 */
+	uint16_t first, last;  /* ports */
+	unsigned line;	       /* in the file */
+	bool plaintext;	       /* exempted */
+	uint16_t connect_port; /* 0: the port itself, or as config_ports says */
+	struct config_dest dest;
+};
+#define CONFIG_SECTIONS_MAX 1024
 
 struct config {
 	struct config_ports ports[CONFIG_PORT_RULES_MAX];
 	unsigned n_ports;
-	struct config_dest base;
+	struct config_dest base; /* where no section says otherwise */
+	struct config_section *sections;
+	unsigned n_sections;
+	const char *file; /* that the sections are from; absolute */
+	enum config_plaintext plaintext;
+	bool names_latest;
 	enum log_sink log_sink;
 	const char *log_path; /* with LOG_SINK_FILE; absolute */
 	enum log_level log_level;
+	enum log_style log_style;
 	/* "" when the settings are good; else the sentence that says which
 	 * variable, which value and what was expected.  A program with bad
 	 * settings is refused every TCP connection: fail closed. */
-	char error[256];
+	char error[512];
 };
 
 struct config_parser; /* config.c's own */
@@ -76,6 +115,17 @@ extern const unsigned config_n_settings;
  */
 void config_parse(
 	struct config *config, char *const envp[], char *storage, size_t size);
+
+/* The same with the file of TLSSHIM_CONFIG, read by the caller. */
+struct rules_file;
+void config_parse_with(struct config *config, char *const envp[],
+	const struct rules_file *file, char *storage, size_t size);
+
+/* May a connection be TLS? */
+static inline bool config_selects(const struct config *config)
+{
+	return config->n_ports || config->n_sections;
+}
 
 /*
  * The settings of this process; never NULL.  In secure-execution mode

@@ -124,13 +124,13 @@ static void advance_tcp(struct conn *c)
 	c->state = CONN_HANDSHAKING;
 	c->started = conn_now();
 	c->handshake_end = c->started +
-			   config_get()->base.handshake_timeout_ms * 1000000LL;
+			   c->dest->handshake_timeout_ms * 1000000LL;
 }
 
 static void fail_late(struct conn *c)
 {
 	char after[32], why[128];
-	unsigned ms = config_get()->base.handshake_timeout_ms;
+	unsigned ms = c->dest->handshake_timeout_ms;
 
 	if (ms % 100)
 		log_format(after, sizeof(after), "%u ms", ms);

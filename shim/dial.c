@@ -25,7 +25,8 @@
 #define SIBLINGS_MAX 16
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct tls_context *the_context;
+/* By config_dest.context; each is made once. */
+static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];
 
 static int fail(int err)
 {
@@ -83,21 +84,22 @@ static void complain(const char *text)
 	log_line(LOG_LEVEL_ERROR, "%s", text);
 }
 
-/* What holds for every connection, and who hears of it. */
-static struct tls_context *new_context(
-	const struct tls_engine *tls, struct tls_failure *why)
+/* Tells who hears of what is wrong. */
+static struct tls_context *new_context(const struct tls_engine *tls,
+	const struct config_dest *dest, struct tls_failure *why)
 {
-	struct tls_settings settings = config_get()->base.tls;
+	struct tls_settings settings = dest->tls;
 
 	settings.complain = complain;
 	return tls->context_new(&settings, why);
 }
 
-/* The context of the settings, made once; NULL with *why filled in. */
-static struct tls_context *load_context(struct tls_failure *why)
+/* The context of a destination, made once; NULL with *why filled in. */
+static struct tls_context *load_context(
+	const struct config_dest *dest, struct tls_failure *why)
 {
-	struct tls_context *ctx =
-		__atomic_load_n(&the_context, __ATOMIC_ACQUIRE);
+	struct tls_context **place = &contexts[dest->context];
+	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
 
 	if (ctx)
@@ -106,27 +108,36 @@ static struct tls_context *load_context(struct tls_failure *why)
 	if (!tls)
 		return NULL;
 	pthread_mutex_lock(&load_lock);
-	ctx = the_context;
+	ctx = *place;
 	if (!ctx)
-		ctx = new_context(tls, why);
-	__atomic_store_n(&the_context, ctx, __ATOMIC_RELEASE);
+		ctx = new_context(tls, dest, why);
+	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&load_lock);
 	return ctx;
 }
 
+static void preload(const struct config_dest *dest)
+{
+	struct tls_failure why;
+	struct tls_context *ctx = load_context(dest, &why);
+
+	if (!ctx)
+		return;
+	pthread_mutex_lock(&load_lock);
+	tls_loaded()->context_preload(ctx);
+	pthread_mutex_unlock(&load_lock);
+}
+
 void dial_prepare(void)
 {
+	const struct config *config = config_get();
 	int saved_errno = errno;
-	struct tls_failure why;
-	struct tls_context *ctx;
 
-	if (config_active() && config_get()->n_ports) {
-		ctx = load_context(&why);
-		if (ctx) {
-			pthread_mutex_lock(&load_lock);
-			tls_loaded()->context_preload(ctx);
-			pthread_mutex_unlock(&load_lock);
-		}
+	if (config_active() && config_selects(config) && !config->error[0]) {
+		preload(&config->base);
+		for (unsigned i = 0; i < config->n_sections; i++)
+			if (!config->sections[i].plaintext)
+				preload(&config->sections[i].dest);
 	}
 	errno = saved_errno;
 }
@@ -166,8 +177,7 @@ static void register_fork_once(void)
 	static atomic_flag registered = ATOMIC_FLAG_INIT;
 
 	if (!atomic_flag_test_and_set(&registered))
-		pthread_atfork(
-			before_fork, dial_gate_open, after_fork_child);
+		pthread_atfork(before_fork, dial_gate_open, after_fork_child);
 }
 
 /* ---- which sockets ---- */
@@ -191,11 +201,27 @@ static bool is_in_use(int fd)
 	       info.tcpi_state != TCP_CLOSE;
 }
 
+/* What to do with this address; *found is filled in where that asks for
+ * names. */
+static struct policy_choice choose(
+	const struct sockaddr *addr, socklen_t len, struct names_found *found)
+{
+	const struct config *config = config_get();
+
+	found->source = NAMES_NONE;
+	found->n = 0;
+	if (!policy_needs_names(config))
+		return policy_choose(config, addr, len, NULL);
+	names_find(addr, len, found);
+	return policy_choose(config, addr, len, found);
+}
+
 bool dial_wants(const struct sockaddr *addr, socklen_t len)
 {
-	/* Longer than any address: EINVAL, the kernel's affair. */
-	return config_active() && len <= sizeof(struct sockaddr_storage) &&
-	       policy_select(config_get(), addr, len) != POLICY_PLAIN;
+	struct names_found found;
+
+	return config_active() &&
+	       choose(addr, len, &found).verdict != POLICY_PLAIN;
 }
 
 /* ---- numbers ---- */
@@ -241,7 +267,8 @@ static void set_numbers(struct conn *c, int fd)
 
 /* ---- the steps of opening ---- */
 
-/* Whom the peer must prove to be; false: no safe choice, *why says it. */
+/* Whom the peer must prove to be; false: no safe choice, name_source says
+ * why.  found may have been filled in to choose the destination. */
 static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 	struct names_found *found, struct tls_identity *id)
 {
@@ -249,14 +276,12 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 	const char *host;
 	bool safe;
 
-	found->source = NAMES_NONE;
-	found->n = 0;
-	if (!config->base.server_name)
+	if (!c->dest->server_name && !policy_needs_names(config))
 		names_find(addr, c->addr_len, found);
 	safe = policy_identity(
-		config, &c->dialled.any, found, id, &c->name_source);
-	c->several_names = found->source == NAMES_SEVERAL;
-	host = found->n ? found->names[0] : config->base.server_name;
+		config, c->dest, &c->dialled.any, found, id, &c->name_source);
+	c->several_names = id->n_names > 1;
+	host = found->n ? found->names[0] : c->dest->server_name;
 	policy_destination(
 		c->destination, sizeof(c->destination), host, &c->dialled.any);
 	log_format(c->name, sizeof(c->name), "%s",
@@ -268,7 +293,7 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 /* One line for each connection that is less safe than it should be. */
 static void warn_of_settings(const struct conn *c)
 {
-	const struct tls_settings *tls = &config_get()->base.tls;
+	const struct tls_settings *tls = &c->dest->tls;
 
 	if (tls->verify == TLS_VERIFY_INSECURE_NO_NAME)
 		log_line(LOG_LEVEL_ERROR,
@@ -304,15 +329,14 @@ static int open_real(struct conn *c, int fd)
 	return 0;
 }
 
-static void set_target(struct conn *c)
+static void set_target(struct conn *c, uint16_t tls_port)
 {
-	const struct config *config = config_get();
 	in_port_t *port = c->dialled.any.sa_family == AF_INET
 				  ? &c->target.in.sin_port
 				  : &c->target.in6.sin6_port;
 
 	c->target = c->dialled;
-	*port = htons(policy_tls_port(config, ntohs(*port)));
+	*port = htons(tls_port);
 }
 
 static int refuse(const struct conn *c, int err, const char *why)
@@ -322,16 +346,16 @@ static int refuse(const struct conn *c, int err, const char *why)
 }
 
 /* Everything before the network: 0, or the errno value of a refusal. */
-static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
+static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
+	struct names_found *found, uint16_t tls_port)
 {
 	struct tls_failure why = {.kind = TLS_FAIL_NONE};
-	struct names_found found;
 	struct tls_identity id;
 	struct tls_context *ctx;
-	bool safe = choose_identity(c, addr, &found, &id);
+	bool safe = choose_identity(c, addr, found, &id);
 	int err;
 
-	if (!safe && config_get()->base.tls.verify == TLS_VERIFY_FULL)
+	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
 	/* First, so that a process out of descriptors is told so, and not
 	 * that the engine cannot be loaded. */
@@ -339,7 +363,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 	if (err)
 		return err;
 	warn_of_settings(c);
-	ctx = load_context(&why);
+	ctx = load_context(c->dest, &why);
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);
 	c->tls = tls_loaded();
@@ -348,12 +372,12 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr)
 	if (err)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
-	set_target(c);
+	set_target(c, tls_port);
 	c->cookie = sockopt_cookie(fd);
 	/* The gate: nobody is in the engine while the process is copied. */
 	pthread_mutex_lock(&load_lock);
-	c->session = c->tls->session_new(ctx, &id,
-		log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
+	c->session = c->tls->session_new(
+		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
 	pthread_mutex_unlock(&load_lock);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
@@ -413,34 +437,38 @@ static int start(struct conn *c, bool nonblocking)
 	return give_up(c, errno);
 }
 
-static int refuse_settings(const struct sockaddr *addr)
+/* Before there is a connection. */
+static int refuse_choice(const struct sockaddr *addr,
+	const struct names_found *found, const char *why)
 {
 	char where[CONN_DESTINATION_MAX];
 
-	policy_destination(where, sizeof(where), NULL, addr);
-	log_line(
-		LOG_LEVEL_ERROR, "%s: refused: %s", where, config_get()->error);
+	policy_destination(
+		where, sizeof(where), found->n ? found->names[0] : NULL, addr);
+	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", where, why);
 	return fail(EACCES);
 }
 
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int saved_errno = errno;
+	struct names_found found;
+	struct policy_choice choice = choose(addr, len, &found);
 	struct conn *c;
 	int r;
 
-	enum policy_verdict verdict = policy_select(config_get(), addr, len);
-
-	if (verdict == POLICY_PLAIN || !is_inet_stream(fd) || is_in_use(fd))
+	if (choice.verdict == POLICY_PLAIN || !is_inet_stream(fd) ||
+		is_in_use(fd))
 		return real(connect)(fd, addr, len);
-	if (verdict == POLICY_REFUSE)
-		return refuse_settings(addr);
+	if (choice.verdict == POLICY_REFUSE)
+		return refuse_choice(addr, &found, choice.why);
 	c = conn_new();
 	if (!c)
 		return -1;
 	c->addr_len = len < sizeof(c->dialled) ? len : sizeof(c->dialled);
 	memcpy(&c->dialled, addr, c->addr_len);
-	r = prepare(c, fd, addr);
+	c->dest = choice.dest;
+	r = prepare(c, fd, addr, &found, choice.port);
 	if (r == 0) {
 		set_numbers(c, fd);
 		r = start(c, c->nonblocking);

@@ -73,6 +73,6 @@ static void at_quick_exit_handler(void)
 /* First registered, last run: after the program's own handlers. */
 __attribute__((constructor)) static void watch_quick_exit(void)
 {
-	if (config_get()->n_ports)
+	if (config_selects(config_get()))
 		at_quick_exit(at_quick_exit_handler);
 }

@@ -18,6 +18,8 @@ enum log_sink {
 	LOG_SINK_NONE
 };
 
+enum log_style { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
 /* Longest line, newline and prefix included; longer ones are cut and end in
  * "...".  Within PIPE_BUF, so that lines of several processes do not mix. */
 #define LOG_LINE_MAX 1024

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
+#include "rules.h"
 
 /* sin_port and sin6_port lie at the same place.  In host order. */
 static uint16_t port_of(const struct sockaddr *addr)
@@ -42,23 +43,209 @@ static const struct config_ports *rule_for(
 	return NULL;
 }
 
-enum policy_verdict policy_select(
-	const struct config *config, const struct sockaddr *addr, socklen_t len)
-{
-	struct names_address address;
+/* ---- sections ---- */
 
-	if (!names_address(addr, len, &address))
-		return POLICY_PLAIN;
-	if (config->error[0])
-		return POLICY_REFUSE;
-	return rule_for(config, port_of(addr)) ? POLICY_TLS : POLICY_PLAIN;
+static bool is_below(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n > m + 1 && name[n - m - 1] == '.' &&
+	       !strcmp(name + n - m, suffix);
 }
 
-uint16_t policy_tls_port(const struct config *config, uint16_t port)
+static bool is_in_network(
+	const struct names_address *address, const struct config_section *s)
+{
+	unsigned whole = s->bits / 8, rest = s->bits % 8;
+
+	if (memcmp(address->ip, s->ip, whole) != 0)
+		return false;
+	return !rest || !((address->ip[whole] ^ s->ip[whole]) >> (8 - rest));
+}
+
+static bool has_port(const struct config_section *s, uint16_t port)
+{
+	return port >= s->first && port <= s->last;
+}
+
+/* name NULL: none is known. */
+static bool is_for(const struct config_section *s, const char *name,
+	const struct names_address *address, uint16_t port)
+{
+	if (!has_port(s, port))
+		return false;
+	switch (s->kind) {
+	case CONFIG_HOST_NAME:
+		return name && !strcmp(name, s->name);
+	case CONFIG_HOST_SUFFIX:
+		return name && is_below(name, s->name);
+	case CONFIG_HOST_NETWORK:
+		return is_in_network(address, s);
+	case CONFIG_HOST_ANY:
+		break;
+	}
+	return true;
+}
+
+static const struct config_section *best_section(const struct config *config,
+	const char *name, const struct names_address *address, uint16_t port)
+{
+	const struct config_section *best = NULL;
+
+	for (unsigned i = 0; i < config->n_sections; i++) {
+		const struct config_section *s = &config->sections[i];
+
+		if (is_for(s, name, address, port) &&
+			(!best || rules_is_before(s, best)))
+			best = s;
+	}
+	return best;
+}
+
+/* A connection whose name is not known may be to one of these. */
+static bool may_be_named(const struct config *config, uint16_t port)
+{
+	for (unsigned i = 0; i < config->n_sections; i++) {
+		const struct config_section *s = &config->sections[i];
+
+		if (s->kind <= CONFIG_HOST_SUFFIX && !s->plaintext &&
+			has_port(s, port))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the choice ---- */
+
+bool policy_needs_names(const struct config *config)
+{
+	return config->n_sections > 0;
+}
+
+static bool is_latest(
+	const struct config *config, const struct names_found *found)
+{
+	return config->names_latest && found->source == NAMES_SEVERAL;
+}
+
+/* How many of the names count. */
+static unsigned names_of(
+	const struct config *config, const struct names_found *found)
+{
+	if (!found || found->source == NAMES_NONE ||
+		found->source == NAMES_UNSURE)
+		return 0;
+	return is_latest(config, found) ? 1 : found->n;
+}
+
+static struct policy_choice refuse(const char *why)
+{
+	return (struct policy_choice){.verdict = POLICY_REFUSE, .why = why};
+}
+
+static struct policy_choice choose_tls(const struct config *config,
+	const struct config_section *section, uint16_t port)
 {
 	const struct config_ports *rule = rule_for(config, port);
+	struct policy_choice choice = {.verdict = POLICY_TLS,
+		.dest = section ? &section->dest : &config->base,
+		.port = port};
 
-	return rule && rule->tls_port ? rule->tls_port : port;
+	if (section && section->connect_port)
+		choice.port = section->connect_port;
+	else if (rule && rule->tls_port)
+		choice.port = rule->tls_port;
+	return choice;
+}
+
+static bool is_loopback(const struct names_address *address)
+{
+	static const unsigned char v6[16] = {[15] = 1};
+
+	return names_address_is_v4(address)
+		       ? address->ip[12] == 127
+		       : !memcmp(address->ip, v6, sizeof(v6));
+}
+
+static struct policy_choice choose_plain(
+	const struct config *config, const struct names_address *address)
+{
+	if (config->plaintext == CONFIG_PLAINTEXT_ALLOW ||
+		(config->plaintext == CONFIG_PLAINTEXT_LOOPBACK &&
+			is_loopback(address)))
+		return (struct policy_choice){.verdict = POLICY_PLAIN};
+	return refuse(
+		config->plaintext == CONFIG_PLAINTEXT_DENY
+			? "plaintext is denied (TLSSHIM_PLAINTEXT=deny), and "
+			  "neither TLSSHIM_PORTS nor TLSSHIM_CONFIG selects "
+			  "this destination"
+			: "plaintext is denied but to this host "
+			  "(TLSSHIM_PLAINTEXT=loopback), and neither "
+			  "TLSSHIM_PORTS nor TLSSHIM_CONFIG selects this "
+			  "destination");
+}
+
+/* The section of all names that count; false: they have different ones. */
+static bool find_section(const struct config *config,
+	const struct names_found *found, const struct names_address *address,
+	uint16_t port, const struct config_section **section)
+{
+	unsigned n = names_of(config, found);
+
+	*section =
+		best_section(config, n ? found->names[0] : NULL, address, port);
+	for (unsigned i = 1; i < n; i++)
+		if (best_section(config, found->names[i], address, port) !=
+			*section)
+			return false;
+	return true;
+}
+
+/*
+ * That an address is the only one of a name's does not say that the name was
+ * meant: no certificate will prove it here, so an exemption by name does not
+ * stand against a section for the address.
+ */
+static const struct config_section *exempt_by_address(
+	const struct config *config, const struct config_section *exemption,
+	const struct names_address *address, uint16_t port)
+{
+	const struct config_section *other =
+		best_section(config, NULL, address, port);
+
+	return other && !other->plaintext ? other : exemption;
+}
+
+struct policy_choice policy_choose(const struct config *config,
+	const struct sockaddr *addr, socklen_t len,
+	const struct names_found *found)
+{
+	const struct config_section *section = NULL;
+	struct names_address address;
+	bool guarded;
+	uint16_t port;
+
+	if (!names_address(addr, len, &address))
+		return (struct policy_choice){.verdict = POLICY_PLAIN};
+	if (config->error[0])
+		return refuse(config->error);
+	port = port_of(addr);
+	if (!find_section(config, found, &address, port, &section))
+		return refuse("the names of this address have different "
+			      "sections in TLSSHIM_CONFIG: give them one, or "
+			      "set TLSSHIM_NAMES=latest");
+	guarded = !names_of(config, found) && may_be_named(config, port);
+	/* One of the names that were lost may have a section. */
+	if (guarded && found && found->source == NAMES_UNSURE)
+		section = NULL;
+	if (section && section->plaintext && found &&
+		found->source == NAMES_ONLY)
+		section = exempt_by_address(config, section, &address, port);
+	if (section && section->plaintext)
+		return (struct policy_choice){.verdict = POLICY_PLAIN};
+	if (section || guarded || rule_for(config, port))
+		return choose_tls(config, section, port);
+	return choose_plain(config, &address);
 }
 
 /*
@@ -114,7 +301,15 @@ static void identity_setting(const char *name, struct tls_identity *id)
 	id->or_localhost = false;
 }
 
-bool policy_identity(const struct config *config, const struct sockaddr *addr,
+/* What the settings say of SNI, in place of the name. */
+static void set_sni(const struct config_dest *dest, struct tls_identity *id)
+{
+	if (dest->sni)
+		id->sni = dest->sni[0] ? dest->sni : NULL;
+}
+
+bool policy_identity(const struct config *config,
+	const struct config_dest *dest, const struct sockaddr *addr,
 	const struct names_found *found, struct tls_identity *id,
 	const char **source)
 {
@@ -126,8 +321,9 @@ bool policy_identity(const struct config *config, const struct sockaddr *addr,
 	_Static_assert(NAMES_FOUND_MAX == 8 && NAMES_FOUND_MAX <= TLS_NAMES_MAX,
 		"every name found has a text above and a place in *id");
 	*id = (struct tls_identity){0};
-	if (config->base.server_name) {
-		identity_setting(config->base.server_name, id);
+	if (dest->server_name) {
+		identity_setting(dest->server_name, id);
+		set_sni(dest, id);
 		*source = "setting";
 		return true;
 	}
@@ -139,10 +335,12 @@ bool policy_identity(const struct config *config, const struct sockaddr *addr,
 		*source = "only name";
 		break;
 	case NAMES_SEVERAL:
-		*source = several[found->n];
+		*source = is_latest(config, found) ? "latest of several names"
+						   : several[found->n];
 		break;
 	case NAMES_NONE:
 		identity_address(&address, id);
+		set_sni(dest, id);
 		*source = "address";
 		return true;
 	default:
@@ -150,8 +348,9 @@ bool policy_identity(const struct config *config, const struct sockaddr *addr,
 			  "are known: TLSSHIM_SERVER_NAME can settle it";
 		return false;
 	}
-	for (unsigned i = 0; i < found->n; i++)
+	for (unsigned i = 0; i < names_of(config, found); i++)
 		identity_name(found->names[i], id);
+	set_sni(dest, id);
 	return true;
 }
 
@@ -224,8 +423,7 @@ void policy_map_v4(union policy_addr *addr, socklen_t *len)
 	*len = sizeof(mapped);
 }
 
-bool policy_same_address(
-	const union policy_addr *a, const union policy_addr *b)
+bool policy_same_address(const union policy_addr *a, const union policy_addr *b)
 {
 	union policy_addr x = *a, y = *b;
 	socklen_t len = 0;

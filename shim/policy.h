@@ -22,33 +22,50 @@ union policy_addr {
 
 enum policy_verdict {
 	POLICY_PLAIN,  /* not selected: none of our business */
-	POLICY_TLS,    /* dial with the port of policy_tls_port() */
-	POLICY_REFUSE, /* the settings are bad: refuse, config->error says why
-			*/
+	POLICY_TLS,    /* dial choice.port, with choice.dest */
+	POLICY_REFUSE, /* bad settings, no safe choice, or plaintext that is
+			* denied: choice.why */
 };
 
-/*
- * Is a stream connection to this address ours?  An address of another family
- * than AF_INET and AF_INET6, or shorter than the kernel accepts, is
- * POLICY_PLAIN (the kernel will answer it).
- */
-enum policy_verdict policy_select(const struct config *config,
-	const struct sockaddr *addr, socklen_t len);
+struct policy_choice {
+	enum policy_verdict verdict;
+	const struct config_dest *dest; /* what holds for it */
+	uint16_t port;			/* to dial, in host order */
+	const char *why; /* a clause for the log, where it is refused */
+};
 
-/* The port, in host order, to dial for a selected port in host order. */
-uint16_t policy_tls_port(const struct config *config, uint16_t port);
+/* Does the choice depend on names?  Else found may be NULL below. */
+bool policy_needs_names(const struct config *config);
+
+/*
+ * What to do with a stream connection to this address, in this order:
+ *   not AF_INET or AF_INET6, or too short	plain (the kernel will answer)
+ *   bad settings				refused
+ *   names that have different sections		refused
+ *   a section, the most specific one		TLS, or plain if it is exempted
+ *   no name is known, or not every one, and
+ *   a section of a name has this port		TLS, as the base has it
+ *   a port of TLSSHIM_PORTS			TLS
+ *   plaintext is denied			refused
+ *   else					plain
+ */
+struct policy_choice policy_choose(const struct config *config,
+	const struct sockaddr *addr, socklen_t len,
+	const struct names_found *found);
 
 /*
  * The name rules, in this order: the server name of the settings; identity;
  * the only name; several names (the latest is SNI, the certificate must be
- * valid for all); no name: the address, and for a loopback address
- * "localhost" will do as well.  addr is one that policy_select() selected.
- * Fills *id (which points into *found and *config; what it does not know of
- * is zeroed) and gives the source as text for the log ("setting", "lookup",
- * "only name", "3 names", "address").  Returns false where no safe choice
- * exists (NAMES_UNSURE); *source is then the reason, a clause for the log.
+ * valid for all, unless TLSSHIM_NAMES=latest); no name: the address, and for a
+ * loopback address "localhost" will do as well.  addr is one that
+ * policy_choose() made TLS with dest.  Fills *id (which points into *found
+ * and *dest; what it does not know of is zeroed) and gives the source as text
+ * for the log ("setting", "lookup", "only name", "3 names", "latest of
+ * several names", "address").  Returns false where no safe choice exists
+ * (NAMES_UNSURE); *source is then the reason, a clause for the log.
  */
-bool policy_identity(const struct config *config, const struct sockaddr *addr,
+bool policy_identity(const struct config *config,
+	const struct config_dest *dest, const struct sockaddr *addr,
 	const struct names_found *found, struct tls_identity *id,
 	const char **source);
 

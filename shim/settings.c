@@ -7,7 +7,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include "names.h"
-#include "value.h"
+#include "settings.h"
 
 #define TIMEOUT_MAX_MS (3600 * 1000)
 
@@ -25,17 +25,6 @@ static void parse_ca_dir(struct config_parser *p, const char *value)
 	"expected PORT[-PORT][:TLSPORT] with ports from 1 to 65535, "          \
 	"such as \"443 6379:6380\""
 
-/* 1 to 65535.  Returns what follows, or NULL. */
-static const char *port_number(const char *s, uint16_t *port)
-{
-	unsigned long n = 0;
-
-	for (; *s >= '0' && *s <= '9' && n <= UINT16_MAX; s++)
-		n = n * 10 + (unsigned long)(*s - '0');
-	*port = (uint16_t)n;
-	return n >= 1 && n <= UINT16_MAX ? s : NULL;
-}
-
 /* Returns NULL or what is wrong with s..end. */
 static const char *port_rule(
 	const char *s, const char *end, struct config_ports *rule)
@@ -44,12 +33,12 @@ static const char *port_rule(
 		return "has a /protocol, which is not supported by this "
 		       "version: " RULE_EXPECTED;
 	*rule = (struct config_ports){0};
-	s = port_number(s, &rule->first);
+	s = value_port(s, &rule->first);
 	rule->last = rule->first;
 	if (s && *s == '-')
-		s = port_number(s + 1, &rule->last);
+		s = value_port(s + 1, &rule->last);
 	if (s && *s == ':')
-		s = port_number(s + 1, &rule->tls_port);
+		s = value_port(s + 1, &rule->tls_port);
 	if (s != end)
 		return "is not a port rule: " RULE_EXPECTED;
 	if (rule->last < rule->first)
@@ -78,6 +67,7 @@ static void parse_ports(struct config_parser *p, const char *value)
 	static const char separators[] = " \t\r\n,";
 	const char *s = value;
 
+	p->config->n_ports = 0; /* those of a file's [default] */
 	while (*(s += strspn(s, separators))) {
 		const char *end = s + strcspn(s, separators);
 		struct config_ports rule;
@@ -382,6 +372,46 @@ static void parse_keylog(struct config_parser *p, const char *value)
 		p->dest->keylog = chosen;
 }
 
+static void parse_plaintext(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"allow", CONFIG_PLAINTEXT_ALLOW},
+		{"deny", CONFIG_PLAINTEXT_DENY},
+		{"loopback", CONFIG_PLAINTEXT_LOOPBACK}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected allow, deny or loopback"))
+		p->config->plaintext = chosen;
+}
+
+static void parse_names(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {{"strict", 0}, {"latest", 1}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected strict or latest"))
+		p->config->names_latest = chosen;
+}
+
+static void parse_log_format(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected text or json"))
+		p->config->log_style = chosen;
+}
+
+/* Read before all others, by config.c. */
+static void parse_config(struct config_parser *p, const char *value)
+{
+	p->config->file = value_path(p, value);
+}
+
 const struct config_setting config_settings[] = {
 	{"TLSSHIM_PORTS", "PORT[-PORT][:TLSPORT] ...", "none",
 		"ports whose TCP connections are TLS, separated by blanks or "
@@ -448,12 +478,55 @@ const struct config_setting config_settings[] = {
 		parse_keylog},
 	{"TLSSHIM_HANDSHAKE_TIMEOUT", "SECONDS", "30",
 		"how long a handshake may take, 0.001 to 3600", parse_timeout},
+	{"TLSSHIM_CONFIG", "FILE", "none",
+		"rules by destination; the environment is above its [default]",
+		parse_config},
+	{"TLSSHIM_PLAINTEXT", "allow | deny | loopback", "allow",
+		"may TCP connections that nothing selects be made? loopback: "
+		"to this host alone",
+		parse_plaintext},
+	{"TLSSHIM_NAMES", "strict | latest", "strict",
+		"of several names for one address, must the certificate be "
+		"valid for all, or for the latest looked up?",
+		parse_names},
 	{"TLSSHIM_LOG", "stderr | none | syslog | PATH", "stderr",
 		"where log lines go; a PATH begins with / or ./", parse_log},
 	{"TLSSHIM_LOG_LEVEL", "error | info | debug", "error",
 		"failures only, a line for each connection, or every step of "
 		"each handshake",
 		parse_log_level},
+	{"TLSSHIM_LOG_FORMAT", "text | json", "text",
+		"a line of text or of JSON for each event", parse_log_format},
 };
 const unsigned config_n_settings =
 	sizeof(config_settings) / sizeof(config_settings[0]);
+
+int settings_find(const char *name, size_t n)
+{
+	for (unsigned i = 0; i < config_n_settings; i++)
+		if (!strncmp(config_settings[i].name, name, n) &&
+			!config_settings[i].name[n])
+			return (int)i;
+	return -1;
+}
+
+/* Of the whole process: in [default] alone, or not even there. */
+bool settings_is_for_file(int which, bool in_section)
+{
+	static void (*const of_process[])(struct config_parser * p,
+		const char *value) = {parse_ports, parse_plaintext, parse_names,
+		parse_log, parse_log_level, parse_log_format};
+
+	if (config_settings[which].parse == parse_config)
+		return false;
+	for (unsigned i = 0; i < sizeof(of_process) / sizeof(of_process[0]);
+		i++)
+		if (config_settings[which].parse == of_process[i])
+			return !in_section;
+	return true;
+}
+
+void settings_parse(struct config_parser *p, int which, const char *value)
+{
+	config_settings[which].parse(p, value);
+}

@@ -57,7 +57,7 @@ static void find_engine(void)
 
 __attribute__((constructor)) static void find_engine_early(void)
 {
-	if (!config_get()->n_ports)
+	if (!config_selects(config_get()))
 		return;
 	pthread_mutex_lock(&load_lock);
 	find_engine();

@@ -15,7 +15,7 @@ void value_reject_part(struct config_parser *p, const char *value, size_t n,
 	if (p->config->error[0])
 		return;
 	log_format(p->config->error, sizeof(p->config->error),
-		"%s: \"%.*s%s\" %s", p->setting->name,
+		"%s: \"%.*s%s\" %s", p->where,
 		(int)(n < VALUE_QUOTE_MAX ? n : VALUE_QUOTE_MAX), value,
 		n > VALUE_QUOTE_MAX ? "..." : "", problem);
 }
@@ -36,16 +36,46 @@ static const char *keep(struct config_parser *p, size_t n)
 	return kept;
 }
 
-const char *value_copy(struct config_parser *p, const char *value)
+const char *value_copy_part(
+	struct config_parser *p, const char *value, size_t n)
 {
-	size_t n = strlen(value) + 1;
-
-	if (n > p->room) {
-		value_reject(p, value, "is too long");
+	if (n >= p->room) {
+		value_reject_part(p, value, n, "is too long");
 		return NULL;
 	}
 	memcpy(p->storage, value, n);
-	return keep(p, n);
+	p->storage[n] = '\0';
+	return keep(p, n + 1);
+}
+
+const char *value_copy(struct config_parser *p, const char *value)
+{
+	return value_copy_part(p, value, strlen(value));
+}
+
+void *value_room(struct config_parser *p, size_t size, const char *value)
+{
+	size_t align = -(uintptr_t)p->storage & 15;
+	char *room;
+
+	if (size > p->room || align > p->room - size) {
+		value_reject(p, value, "is too long");
+		return NULL;
+	}
+	room = p->storage + align;
+	p->storage += align + size;
+	p->room -= align + size;
+	return room;
+}
+
+const char *value_port(const char *s, uint16_t *port)
+{
+	unsigned long n = 0;
+
+	for (; *s >= '0' && *s <= '9' && n <= UINT16_MAX; s++)
+		n = n * 10 + (unsigned long)(*s - '0');
+	*port = (uint16_t)n;
+	return n >= 1 && n <= UINT16_MAX ? s : NULL;
 }
 
 /* Absolute, because the program may chdir() before the file is opened. */
@@ -55,6 +85,11 @@ const char *value_path(struct config_parser *p, const char *value)
 
 	if (value[0] == '/' && n <= PATH_MAX)
 		return value_copy(p, value);
+	if (value[0] != '/' && p->in_file) {
+		value_reject(p, value,
+			"is a relative path: expected an absolute one");
+		return NULL;
+	}
 	if (value[0] == '/' || n > PATH_MAX || n + 2 > p->room) {
 		value_reject(p, value, "is too long for a path");
 		return NULL;

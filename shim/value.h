@@ -14,8 +14,10 @@
 struct config_parser {
 	struct config *config;
 	struct config_dest *dest; /* where settings of a destination go */
-	const struct config_setting *setting; /* the one being parsed */
-	char *storage;			      /* what is left of it */
+	/* What errors begin with: a variable's name, or "FILE:LINE". */
+	char where[160];
+	bool in_file;
+	char *storage; /* what is left of it */
 	size_t room;
 };
 
@@ -28,8 +30,17 @@ void value_reject_part(struct config_parser *p, const char *value, size_t n,
 
 /* A copy in the storage, or NULL with an error noted. */
 const char *value_copy(struct config_parser *p, const char *value);
+const char *value_copy_part(
+	struct config_parser *p, const char *value, size_t n);
 
-/* The same of a path, made absolute with the working directory. */
+/* Aligned room in the storage, not zeroed; NULL, and an error of `value`. */
+void *value_room(struct config_parser *p, size_t size, const char *value);
+
+/* A port at the start of s, 1 to 65535.  Returns what follows, or NULL. */
+const char *value_port(const char *s, uint16_t *port);
+
+/* The same of a path, made absolute with the working directory; one from a
+ * file must be absolute, for whoever wrote it knew no such directory. */
 const char *value_path(struct config_parser *p, const char *value);
 
 struct value_word {

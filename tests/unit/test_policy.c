@@ -31,6 +31,12 @@ static union policy_addr address(const char *text, uint16_t port)
 	return a;
 }
 
+static enum policy_verdict policy_select(
+	const struct config *config, const struct sockaddr *addr, socklen_t len)
+{
+	return policy_choose(config, addr, len, NULL).verdict;
+}
+
 static const struct config rules = {
 	.ports = {{443, 443, 0}, {6379, 6379, 6380}, {8000, 8010, 0},
 		{9000, 9001, 9443}, {65535, 65535, 1}},
@@ -45,21 +51,21 @@ static void selects_by_port(void **state)
 		uint16_t dialled;
 	} rows[] = {
 		{0, POLICY_PLAIN, 0},
-		{1, POLICY_PLAIN, 1},
-		{442, POLICY_PLAIN, 442},
+		{1, POLICY_PLAIN, 0},
+		{442, POLICY_PLAIN, 0},
 		{443, POLICY_TLS, 443},
-		{444, POLICY_PLAIN, 444},
+		{444, POLICY_PLAIN, 0},
 		{6379, POLICY_TLS, 6380},
-		{6380, POLICY_PLAIN, 6380},
-		{7999, POLICY_PLAIN, 7999},
+		{6380, POLICY_PLAIN, 0},
+		{7999, POLICY_PLAIN, 0},
 		{8000, POLICY_TLS, 8000},
 		{8005, POLICY_TLS, 8005},
 		{8010, POLICY_TLS, 8010},
-		{8011, POLICY_PLAIN, 8011},
+		{8011, POLICY_PLAIN, 0},
 		{9000, POLICY_TLS, 9443},
 		{9001, POLICY_TLS, 9443},
-		{9443, POLICY_PLAIN, 9443},
-		{65534, POLICY_PLAIN, 65534},
+		{9443, POLICY_PLAIN, 0},
+		{65534, POLICY_PLAIN, 0},
 		{65535, POLICY_TLS, 1},
 	};
 	static const char *const hosts[] = {"192.0.2.1", "2001:db8::1"};
@@ -69,11 +75,11 @@ static void selects_by_port(void **state)
 		uint16_t port = rows[i / 2].port;
 		union policy_addr a = address(hosts[i % 2], port);
 
-		assert_int_equal(rows[i / 2].verdict,
-			policy_select(&rules, &a.any,
-				i % 2 ? sizeof(a.in6) : sizeof(a.in)));
-		assert_int_equal(
-			rows[i / 2].dialled, policy_tls_port(&rules, port));
+		struct policy_choice choice = policy_choose(&rules, &a.any,
+			i % 2 ? sizeof(a.in6) : sizeof(a.in), NULL);
+
+		assert_int_equal(rows[i / 2].verdict, choice.verdict);
+		assert_int_equal(rows[i / 2].dialled, choice.port);
 	}
 }
 
@@ -231,8 +237,8 @@ static void says_whom_the_peer_must_be(void **state)
 
 		memset(&id, 0x5a, sizeof(id));
 		errno = EXDEV;
-		sure = policy_identity(
-			&config, &a.any, row->found, &id, &source);
+		sure = policy_identity(&config, &config.base, &a.any,
+			row->found, &id, &source);
 		assert_int_equal(EXDEV, errno);
 		assert_int_equal(row->source != NULL, sure);
 		if (!sure) {
