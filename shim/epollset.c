@@ -533,7 +533,7 @@ static int ask_kernel(struct watch_set *set, int epfd,
 {
 	int64_t shaking = watch_set_deadline(set);
 	int ms = timeout_ms(shaking < deadline ? shaking : deadline);
-	__attribute__((cleanup(wake))) struct sleeper sleeper = {
+	__attribute__((cleanup(wake), unused)) struct sleeper sleeper = {
 		ms ? set : NULL};
 
 	if (ms)

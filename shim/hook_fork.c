@@ -8,7 +8,6 @@
  */
 #include "hook.h"
 
-#include <alloca.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -94,13 +93,12 @@ static void take_args(char **argv, int n, const char *first, va_list ap)
 	HOOK int name(const char *path, const char *first, ...)                \
 	{                                                                      \
 		va_list ap;                                                    \
-		char **argv;                                                   \
 		int n;                                                         \
                                                                                \
 		va_start(ap, first);                                           \
 		n = count_args(first, ap);                                     \
 		va_end(ap);                                                    \
-		argv = alloca((size_t)n * sizeof(*argv));                      \
+		char *argv[n];                                                 \
 		va_start(ap, first);                                           \
 		take_args(argv, n, first, ap);                                 \
 		va_end(ap);                                                    \
@@ -112,13 +110,13 @@ HOOK_EXECL(execlp, execvp)
 HOOK int execle(const char *path, const char *first, ...)
 {
 	va_list ap;
-	char **argv, **envp;
+	char **envp;
 	int n;
 
 	va_start(ap, first);
 	n = count_args(first, ap);
 	va_end(ap);
-	argv = alloca((size_t)n * sizeof(*argv));
+	char *argv[n];
 	va_start(ap, first);
 	take_args(argv, n, first, ap);
 	envp = va_arg(ap, char **);

@@ -74,5 +74,5 @@ static void at_quick_exit_handler(void)
 __attribute__((constructor)) static void watch_quick_exit(void)
 {
 	if (config_selects(config_get()))
-		at_quick_exit(at_quick_exit_handler);
+		(void)!at_quick_exit(at_quick_exit_handler);
 }

@@ -144,9 +144,8 @@ static void drop_all(const struct keep *keep, const char *maps)
 		struct line line;
 
 		maps = parse(maps, &line);
-		if (line.is_file)
-			file_end = line.end;
-		else if (line.start == file_end && !line.is_heap)
+		if (line.is_file ||
+			(line.start == file_end && !line.is_heap))
 			file_end = line.end;
 		else if (line.is_private)
 			drop(keep, line.start, line.end);

@@ -56,7 +56,7 @@ bool pollset_has_conns(struct pollfd *fds, nfds_t n)
 
 static bool make_room(struct set *set)
 {
-	size_t one = sizeof(*set->kernel) + sizeof(*set->sleeping);
+	size_t one = sizeof(struct pollfd) + sizeof(struct conn *);
 	void *room;
 
 	if (set->n > INT_MAX / one)
@@ -225,7 +225,7 @@ int pollset_poll(struct pollfd *fds, nfds_t n, int64_t deadline,
 {
 	struct pollfd kernel[ENTRIES_ON_STACK];
 	struct conn *sleeping[ENTRIES_ON_STACK];
-	__attribute__((cleanup(release))) struct set set = {
+	__attribute__((cleanup(release), unused)) struct set set = {
 		.fds = fds,
 		.kernel = kernel,
 		.sleeping = sleeping,
@@ -295,7 +295,7 @@ int pollset_clip(int n)
 		status[got] = 0;
 		line = strstr(status, "\nFDSize:");
 		if (line)
-			size = atoi(line + 8);
+			size = (int)strtol(line + 8, NULL, 10);
 	}
 	return n < size ? n : size;
 }
@@ -396,7 +396,7 @@ int pollset_select(int n, fd_set *readable, fd_set *writable, fd_set *except,
 {
 	struct select_args args = { n, readable, writable, except };
 	int count = from_sets(&args, NULL), r;
-	__attribute__((cleanup(free_scratch))) struct scratch scratch = {
+	__attribute__((cleanup(free_scratch), unused)) struct scratch scratch = {
 		.size = (size_t)count * sizeof(struct pollfd) + 1,
 	};
 	void *room = mmap(NULL, scratch.size, PROT_READ | PROT_WRITE,

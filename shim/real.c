@@ -36,6 +36,11 @@ void *real_find(size_t offset)
 	return found;
 }
 
+void *real_symbol(void *handle, const char *name)
+{
+	return dlsym(handle, name);
+}
+
 void real_find_all(void)
 {
 	for (size_t i = 0; i < sizeof(real_calls); i += sizeof(void *))

@@ -29,6 +29,9 @@ extern struct real_calls real_calls;
  * Never NULL; errno is left as found. */
 void *real_find(size_t offset);
 
+/* dlsym(3) in one library, for whoever opened it. */
+void *real_symbol(void *handle, const char *name);
+
 /* Finds them all, so that none is looked up in a signal handler later. */
 void real_find_all(void);
 

@@ -51,7 +51,7 @@ __attribute__((constructor)) static void note_title(
 
 static void set_title(const struct conn *c)
 {
-	prctl(PR_SET_NAME, "tlsshim-relay", 0, 0, 0);
+	real(prctl)(PR_SET_NAME, "tlsshim-relay", 0, 0, 0);
 	if (!title)
 		return;
 	memset(title, 0, title_size);
@@ -459,7 +459,7 @@ static int run_copy(struct start *start)
 int relay_start(struct relay_leg *legs, unsigned n)
 {
 	struct start start = { legs, n, map(STACK_SIZE), 0 };
-	uint64_t all = ~UINT64_C(0), old;
+	uint64_t all = ~UINT64_C(0), old = 0;
 	int err;
 
 	if (!start.stack)

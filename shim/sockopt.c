@@ -76,7 +76,7 @@ uint64_t sockopt_cookie(int fd)
 static bool same_value(const struct option *opt, int from, int to, void *value,
 	socklen_t *len)
 {
-	char other[OPTION_MAX];
+	char other[OPTION_MAX] = {0};
 	socklen_t other_len = sizeof(other);
 
 	/* What cannot be read on this kind of socket was not set on it. */

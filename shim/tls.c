@@ -85,7 +85,7 @@ static const struct tls_engine *open_engine(struct tls_failure *why)
 			dlerror());
 		return NULL;
 	}
-	tls = dlsym(handle, TLS_ENGINE_SYMBOL);
+	tls = real_symbol(handle, TLS_ENGINE_SYMBOL);
 	if (!tls || tls->abi != TLS_ENGINE_ABI) {
 		log_format(why->text, sizeof(why->text),
 			"the TLS engine %s is not of this version of "

@@ -61,7 +61,7 @@ static void conn_hold_done(struct conn_hold *outer)
 
 static int wait_held(struct conn *c, short events, int64_t deadline)
 {
-	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
 		conn_hold_begin(c, false);
 
 	return wait_events(c->real, events, deadline);
@@ -113,7 +113,7 @@ int wait_readable(struct conn *c, int64_t deadline)
 	int fd = c->real, err = 0;
 	bool output = c->tls->pending_out(c->session) > 0;
 	/* Counted under the lock: see conn_before_pull(). */
-	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
 		conn_hold_begin(c, true);
 
 	conn_unlock(c);
@@ -128,7 +128,7 @@ int wait_readable(struct conn *c, int64_t deadline)
 int wait_writable(struct conn *c, int64_t deadline)
 {
 	int fd = c->real, err;
-	__attribute__((cleanup(conn_hold_done))) struct conn_hold outer =
+	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
 		conn_hold_begin(c, false);
 
 	conn_unlock(c);

@@ -26,11 +26,11 @@ void *arena_alloc(size_t size);
 void *arena_zalloc(size_t size);
 
 /* As realloc(3): NULL on failure, with the old block untouched; size 0 frees
- * and gives NULL; block NULL allocates. */
-void *arena_realloc(void *block, size_t size);
+ * and gives NULL; user NULL allocates. */
+void *arena_realloc(void *user, size_t size);
 
 /* NULL is allowed. */
-void arena_free(void *block);
+void arena_free(void *user);
 
 /* Calls visit for all memory that the arena has from the system; false: too
  * many pieces to know them all.  No other thread may be in here. */

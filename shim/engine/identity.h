@@ -20,7 +20,7 @@ struct identity {
 };
 
 /* A copy; NULL: out of memory, or not a valid struct tls_identity. */
-struct identity *identity_new(const struct tls_identity *id);
+struct identity *identity_new(const struct tls_identity *from);
 /* NULL is allowed. */
 void identity_free(struct identity *id);
 

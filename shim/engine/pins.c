@@ -143,7 +143,7 @@ void pins_describe(char text[PINS_TEXT_SIZE], const X509 *cert)
 	if (!hash_of(hash, cert))
 		return;
 	EVP_EncodeBlock(base64, hash, PINS_SIZE);
-	strcpy(text, PREFIX);
+	memcpy(text, PREFIX, strlen(PREFIX));
 	memcpy(text + strlen(PREFIX), base64, sizeof(base64));
 }
 
