@@ -38,15 +38,20 @@ int64_t conn_now(void)
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-int conn_move_up(int fd)
+int conn_number_base(void)
 {
 	struct rlimit limit;
-	int base = HIDDEN_BASE, moved;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
 		limit.rlim_cur / 2 < HIDDEN_BASE)
-		base = (int)(limit.rlim_cur / 2);
-	moved = real(fcntl)(fd, F_DUPFD_CLOEXEC, base);
+		return (int)(limit.rlim_cur / 2);
+	return HIDDEN_BASE;
+}
+
+int conn_move_up(int fd)
+{
+	int moved = real(fcntl)(fd, F_DUPFD_CLOEXEC, conn_number_base());
+
 	if (moved < 0)
 		return fd;
 	real(close)(fd);
@@ -54,6 +59,17 @@ int conn_move_up(int fd)
 }
 
 /* ---- the pool ---- */
+
+void conn_init_lock(struct conn *c)
+{
+	pthread_mutexattr_t attr;
+
+	/* EDEADLK tells a signal handler that its own thread holds it. */
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&c->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
 
 static bool grow_pool(void)
 {
@@ -66,6 +82,7 @@ static bool grow_pool(void)
 	if (slab == MAP_FAILED || waiters == MAP_FAILED)
 		return false;
 	for (int i = 0; i < CONNS_PER_SLAB; i++) {
+		conn_init_lock(&slab[i]);
 		slab[i].waiters = &waiters[i];
 		slab[i].next_free = free_list;
 		free_list = &slab[i];
@@ -90,22 +107,17 @@ void conn_pool_abandon(void)
 	free_list = NULL;
 }
 
-static void init_lock(pthread_mutex_t *lock)
+static struct conn *take_free(uint64_t token)
 {
-	pthread_mutexattr_t attr;
-
-	/* EDEADLK tells a signal handler that its own thread holds it. */
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutex_init(lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-}
-
-static struct conn *take_free(void)
-{
+	static uint64_t pool_of;
 	struct conn *c = NULL;
 
 	conn_pool_lock();
+	/* What a copy of the process inherits has its waiters in memory that
+	 * the parent shares. */
+	if (pool_of != token)
+		free_list = NULL;
+	pool_of = token;
 	if (free_list || grow_pool()) {
 		c = free_list;
 		free_list = c->next_free;
@@ -125,7 +137,7 @@ void conn_free(struct conn *c)
 struct conn *conn_new(void)
 {
 	uint64_t token = keeper_claim();
-	struct conn *c = token ? take_free() : NULL;
+	struct conn *c = token ? take_free(token) : NULL;
 	const size_t guarded = offsetof(struct conn, cancel_state);
 
 	if (!c) {
@@ -133,7 +145,6 @@ struct conn *conn_new(void)
 		return NULL;
 	}
 	memset((char *)c + guarded, 0, sizeof(*c) - guarded);
-	init_lock(&c->lock);
 	atomic_store(&c->numbers, 0);
 	atomic_store(c->waiters, 0);
 	atomic_store(&c->kernel_error, 0);

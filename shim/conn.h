@@ -50,6 +50,7 @@ struct conn {
 	/* An error that a wait took from the real socket (errno value). */
 	atomic_int kernel_error;
 	struct conn *next_free;
+	struct conn *next_locked; /* by fork() */
 	pthread_mutex_t lock;
 	/* ---- guarded by lock ---- */
 	int cancel_state; /* of the thread that holds the lock */
@@ -138,6 +139,8 @@ void conn_disown_all(void);
  * when this very thread holds the lock (we are in a signal handler).  While it
  * is held the thread cannot be cancelled. */
 int conn_lock(struct conn *c);
+/* A lock that nobody holds: of a new one, or in a copy of the process. */
+void conn_init_lock(struct conn *c);
 void conn_unlock(struct conn *c);
 
 /* Connections that exist in this process; for "is there anything to do". */
@@ -212,9 +215,10 @@ void conn_close_left(void);
 extern atomic_uint conn_left_open;
 
 /* Takes and returns all locks around fork(), so that the child's copy of the
- * engine is whole.  After it, in the child: conn_disown_all(). */
+ * engine is whole.  The child disowns all. */
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
+void conn_fork_child(void);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t conn_now(void);
@@ -223,6 +227,8 @@ int64_t conn_now(void);
  * close-on-exec.  Returns the new number and closes fd; or fd itself when
  * there is no room above. */
 int conn_move_up(int fd);
+/* The lowest number that such a descriptor gets. */
+int conn_number_base(void);
 
 /* ---- among the conn_*.c files ---- */
 

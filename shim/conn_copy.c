@@ -17,61 +17,89 @@ atomic_uint conn_left_open;
 
 /* ---- copies of the process ---- */
 
+/* Plugged ones live on here: with a lock that may have been held in the
+ * parent, and a real socket that is closed now. */
 static bool disown_one(int fd, uintptr_t cell, void *arg)
 {
+	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
+
 	(void)arg;
-	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN ||
-		(cell & FDTAB_PLUGGED))
+	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN)
+		return true;
+	conn_init_lock(c);
+	if (cell & FDTAB_PLUGGED)
 		return true;
 	fdtab_unhide(fd);
-	if (cell & FDTAB_HIDDEN)
+	if (cell & FDTAB_HIDDEN) {
+		c->real = -1;
 		real(close)(fd);
+	}
 	return true;
+}
+
+static void disown_all(void)
+{
+	bool had_some = atomic_exchange(&conn_count, 0) > 0;
+
+	/* What is free has its waiters in memory that the parent shares. */
+	conn_pool_abandon();
+	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
+	if (had_some)
+		epollset_fork_child();
+	names_fork_child();
+	if (tls_loaded())
+		tls_loaded()->fork_child();
 }
 
 void conn_disown_all(void)
 {
 	int saved_errno = errno;
 
-	if (atomic_load(&conn_count) == 0)
-		return;
-	/* What is free has its waiters in memory that the parent shares. */
-	conn_pool_abandon();
-	atomic_store(&conn_count, 0);
-	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
-	epollset_fork_child();
-	names_fork_child();
-	if (tls_loaded())
-		tls_loaded()->fork_child();
+	if (atomic_load(&conn_count) > 0)
+		disown_all();
 	errno = saved_errno;
 }
 
-/* Locks (arg true) or unlocks every connection, by its real socket, which
- * each has once. */
+/* What this fork() has locked: a connection may leave the table meanwhile. */
+static struct conn *locked;
+
+/* By its real socket, which each has once. */
 static bool lock_one(int fd, uintptr_t cell, void *arg)
 {
 	struct conn *c = (struct conn *)(cell & ~FDTAB_HIDDEN);
 
 	(void)fd;
-	if (!(cell & FDTAB_HIDDEN) || !c)
+	(void)arg;
+	/* It fails for one that our own thread holds: it forks in a signal
+	 * handler. */
+	if (!(cell & FDTAB_HIDDEN) || !c || pthread_mutex_lock(&c->lock) != 0)
 		return true;
-	if (!arg)
-		pthread_mutex_unlock(&c->lock);
-	else if (pthread_mutex_lock(&c->lock) != 0)
-		return true; /* our own thread's: it forks in a handler */
+	c->next_locked = locked;
+	locked = c;
 	return true;
 }
 
 void conn_fork_prepare(void)
 {
-	fdtab_each(0, FDTAB_MAX - 1, lock_one, &conn_hidden);
+	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
 	conn_pool_lock();
 }
 
 void conn_fork_parent(void)
 {
 	conn_pool_unlock();
-	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
+	for (; locked; locked = locked->next_locked)
+		pthread_mutex_unlock(&locked->lock);
+}
+
+void conn_fork_child(void)
+{
+	int saved_errno = errno;
+
+	/* Also where the parent had no connection any more. */
+	locked = NULL;
+	disown_all();
+	errno = saved_errno;
 }
 
 static bool forget_one(int fd, uintptr_t cell, void *arg)

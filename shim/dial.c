@@ -13,6 +13,7 @@
 #include "config.h"
 #include "epollset.h"
 #include "fdtab.h"
+#include "keeper.h"
 #include "log.h"
 #include "names.h"
 #include "plug.h"
@@ -24,7 +25,7 @@
 /* Numbers of one socket that was dup'ed before connect(). */
 #define SIBLINGS_MAX 16
 
-static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 /* By config_dest.context; each is made once. */
 static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];
 
@@ -94,6 +95,23 @@ static struct tls_context *new_context(const struct tls_engine *tls,
 	return tls->context_new(&settings, why);
 }
 
+/* The gate: held by whoever is in the engine without a connection's lock, and
+ * while the process is copied.  The thread cannot be cancelled meanwhile. */
+static int enter_gate(void)
+{
+	int cancel_state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_mutex_lock(&gate);
+	return cancel_state;
+}
+
+static void leave_gate(int cancel_state)
+{
+	pthread_mutex_unlock(&gate);
+	pthread_setcancelstate(cancel_state, NULL);
+}
+
 /* The context of a destination, made once; NULL with *why filled in. */
 static struct tls_context *load_context(
 	const struct config_dest *dest, struct tls_failure *why)
@@ -101,18 +119,17 @@ static struct tls_context *load_context(
 	struct tls_context **place = &contexts[dest->context];
 	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
+	int cancel_state;
 
 	if (ctx)
 		return ctx;
-	tls = tls_load(why);
-	if (!tls)
-		return NULL;
-	pthread_mutex_lock(&load_lock);
+	cancel_state = enter_gate();
 	ctx = *place;
-	if (!ctx)
+	tls = ctx ? NULL : tls_load(why);
+	if (tls)
 		ctx = new_context(tls, dest, why);
 	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&load_lock);
+	leave_gate(cancel_state);
 	return ctx;
 }
 
@@ -120,12 +137,13 @@ static void preload(const struct config_dest *dest)
 {
 	struct tls_failure why;
 	struct tls_context *ctx = load_context(dest, &why);
+	int cancel_state;
 
 	if (!ctx)
 		return;
-	pthread_mutex_lock(&load_lock);
+	cancel_state = enter_gate();
 	tls_loaded()->context_preload(ctx);
-	pthread_mutex_unlock(&load_lock);
+	leave_gate(cancel_state);
 }
 
 void dial_prepare(void)
@@ -146,14 +164,14 @@ void dial_prepare(void)
 
 void dial_gate_close(void)
 {
-	pthread_mutex_lock(&load_lock);
+	pthread_mutex_lock(&gate);
 	conn_fork_prepare();
 }
 
 void dial_gate_open(void)
 {
 	conn_fork_parent();
-	pthread_mutex_unlock(&load_lock);
+	pthread_mutex_unlock(&gate);
 }
 
 /* Connections that are open go to a relay; the gate is for what the child may
@@ -168,15 +186,15 @@ static void after_fork_child(void)
 {
 	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
-	load_lock = fresh;
-	conn_disown_all();
+	gate = fresh;
+	conn_fork_child();
 }
 
-static void register_fork_once(void)
+/* Before there are threads: a fork that had begun before the handlers were
+ * there might copy an engine that is being loaded. */
+__attribute__((constructor)) static void watch_forks(void)
 {
-	static atomic_flag registered = ATOMIC_FLAG_INIT;
-
-	if (!atomic_flag_test_and_set(&registered))
+	if (config_selects(config_get()))
 		pthread_atfork(before_fork, dial_gate_open, after_fork_child);
 }
 
@@ -353,7 +371,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	struct tls_identity id;
 	struct tls_context *ctx;
 	bool safe = choose_identity(c, addr, found, &id);
-	int err;
+	int err, cancel_state;
 
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
@@ -367,18 +385,16 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);
 	c->tls = tls_loaded();
-	register_fork_once();
 	err = sockopt_carry(fd, c->real, why.text, sizeof(why.text));
 	if (err)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sockopt_cookie(fd);
-	/* The gate: nobody is in the engine while the process is copied. */
-	pthread_mutex_lock(&load_lock);
+	cancel_state = enter_gate();
 	c->session = c->tls->session_new(
 		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
-	pthread_mutex_unlock(&load_lock);
+	leave_gate(cancel_state);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : EMFILE;
@@ -462,6 +478,10 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return real(connect)(fd, addr, len);
 	if (choice.verdict == POLICY_REFUSE)
 		return refuse_choice(addr, &found, choice.why);
+	if (keeper_is_borrowed())
+		return refuse_choice(addr, &found,
+			"a child of vfork() runs in its parent's memory and "
+			"can make no connection of its own");
 	c = conn_new();
 	if (!c)
 		return -1;

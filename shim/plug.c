@@ -28,7 +28,7 @@
 /* One connection that is being handed over. */
 struct leaving {
 	struct conn *c; /* with a reference */
-	int fd;		/* a number of its placeholder in this process */
+	int fd;		/* a number of our own for its placeholder */
 	int inner;	/* the other end of the plugged placeholder */
 };
 
@@ -96,21 +96,26 @@ static void clear_routing(int fd)
 	real(setsockopt)(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 }
 
+/* Its mode stays as it is, for other threads look at that: one that blocks is
+ * bounded by SO_SNDTIMEO. */
 static int connect_to(int fd, const union policy_addr *addr, socklen_t len,
 	int64_t end)
 {
-	int flags = real(fcntl)(fd, F_GETFL), r, err = 0;
+	const struct timeval bound = { LOOPBACK_NS / 1000000000, 0 };
+	struct timeval kept = { 0 };
+	socklen_t kept_len = sizeof(kept);
+	int r;
 
-	real(fcntl)(fd, F_SETFL, flags | O_NONBLOCK);
+	real(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &kept, &kept_len);
+	real(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
 	r = real(connect)(fd, &addr->any, len);
 	if (r < 0 && errno == EINPROGRESS && wait_for(fd, POLLOUT, end))
 		/* Once more: the program's next connect() says EISCONN. */
 		r = real(connect)(fd, &addr->any, len);
-	if (r < 0 && errno != EISCONN)
-		err = errno;
-	real(fcntl)(fd, F_SETFL, flags);
-	errno = err;
-	return err ? -1 : 0;
+	if (r < 0 && errno == EISCONN)
+		r = 0;
+	real(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &kept, sizeof(kept));
+	return r;
 }
 
 /* Plugs the placeholder into a listener of its own at this address. */
@@ -189,18 +194,24 @@ static bool is_placeholder(const struct conn *c, int fd)
 	return sockopt_cookie(fd) == c->cookie;
 }
 
+/* Another thread may close the number at any time, and its next socket have
+ * it: hence a number of our own, and the look at what that is. */
 static void plan_one(struct plan *plan, int fd)
 {
 	struct conn *c = fdtab_get(fd);
+	int own = -1;
 
 	if (!c)
 		return;
-	if (c == &conn_hidden || plan->n == plan->room ||
-		!is_placeholder(c, fd) || is_planned(plan, c)) {
-		conn_put(c);
+	if (c != &conn_hidden && plan->n < plan->room && !is_planned(plan, c))
+		own = real(fcntl)(fd, F_DUPFD_CLOEXEC, conn_number_base());
+	if (own >= 0 && is_placeholder(c, own)) {
+		plan->all[plan->n++] = (struct leaving){ c, own, -1 };
 		return;
 	}
-	plan->all[plan->n++] = (struct leaving){ c, fd, -1 };
+	if (own >= 0)
+		real(close)(own);
+	conn_put(c);
 }
 
 static bool plan_any(int fd, uintptr_t cell, void *arg)
@@ -263,10 +274,12 @@ static void prepare(struct plan *plan)
 			if (one.inner < 0)
 				refuse(&one, "the loopback cannot be reached");
 		}
-		if (one.inner >= 0)
+		if (one.inner >= 0) {
 			plan->all[kept++] = one;
-		else
+		} else {
+			real(close)(one.fd);
 			conn_put(one.c);
+		}
 	}
 	plan->n = kept;
 }
@@ -326,6 +339,7 @@ static void finish(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
 		real(close)(plan->all[i].inner);
+		real(close)(plan->all[i].fd);
 		conn_plugged_done(plan->all[i].c);
 		conn_put(plan->all[i].c);
 	}

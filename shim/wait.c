@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/single_threaded.h>
 #include "real.h"
 
 int64_t wait_deadline(int64_t timeout)
@@ -67,6 +68,12 @@ static int wait_held(struct conn *c, short events, int64_t deadline)
 	return wait_events(c->real, events, deadline);
 }
 
+/*
+ * Another thread may have finished the handshake, by poll() or because it
+ * forks: then the kernel has nothing to wake us for.  Look again so often.
+ */
+#define LOOK_AGAIN_NS 20000000
+
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -98,6 +105,8 @@ int wait_open(struct conn *c, int64_t deadline)
 			return 0;
 		}
 		conn_unlock(c);
+		if (!__libc_single_threaded)
+			end = earlier(end, conn_now() + LOOK_AGAIN_NS);
 		err = wait_held(c, events, end);
 		if (err == EAGAIN && conn_now() >= deadline)
 			return EAGAIN;

@@ -89,7 +89,7 @@ accepted()
 }
 
 @test "an unknown variable refuses every connection" {
-	TLSSHIM_VERIFY=0 refused 'TLSSHIM_VERIFY is not a setting'
+	TLSSHIM_ANYTHING_GOES=1 refused 'TLSSHIM_ANYTHING_GOES is not a setting'
 	TLSSHIM_PORT=$PORT refused 'TLSSHIM_PORT is not a setting: did you mean TLSSHIM_PORTS\?'
 	TLSSHIM_='' refused 'TLSSHIM_ is not a setting'
 	unset TLSSHIM_PORTS

@@ -559,7 +559,7 @@ tell_of_failure()
 
 	[[ -z ${BATS_TEST_COMPLETED:-} ]] || return 0
 	for file in "$RUN_DIR"/*.log "$RUN_DIR"/*.out "$RUN_DIR"/*/report \
-		"$RUN_DIR"/wire.*/*.log; do
+		"$RUN_DIR"/wire.*/[1-9].log; do
 		[[ -s $file ]] || continue
 		echo "--- ${file#"$RUN_DIR"/}"
 		tail -n 20 "$file"
