@@ -369,6 +369,7 @@ static enum config_state read_settings(void)
 		read_rules(c);
 	if (!config_selects(c) && !c->error[0] && !c->plaintext)
 		return CONFIG_IDLE;
+	log_set_style(c->log_style);
 	error = log_setup(c->log_sink, c->log_path, c->log_level);
 	if (error && !c->error[0])
 		log_format(c->error, sizeof(c->error),

@@ -10,6 +10,7 @@
 #include "fdtab.h"
 #include "keeper.h"
 #include "real.h"
+#include "report.h"
 
 /* How long the end of a connection waits for a kernel that takes nothing. */
 #define LINGER_MS 2000
@@ -74,7 +75,12 @@ static void wait_until_taken(struct conn *c)
  */
 static void say_goodbye(struct conn *c)
 {
-	if (c->state != CONN_OPEN || !c->session || wants_reset(c))
+	if (c->state != CONN_OPEN || !c->session)
+		return;
+	if (!c->end_reported)
+		report_closed(c);
+	c->end_reported = true;
+	if (wants_reset(c))
 		return;
 	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
 		grow_send_buffer(c);

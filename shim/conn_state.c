@@ -10,6 +10,7 @@
 #include "config.h"
 #include "log.h"
 #include "real.h"
+#include "report.h"
 
 /* How long a reader lets sleepers come out before it pulls their bytes. */
 #define YIELDS_MAX 1000
@@ -55,8 +56,8 @@ void conn_fail(struct conn *c, int error, const char *why)
 	c->read_end = true;
 	c->write_end = true;
 	if (why)
-		log_line(LOG_LEVEL_ERROR, "%s: refused: %s", c->destination,
-			why);
+		report_refused(c, error, why,
+			c->session ? c->tls->failure(c->session) : NULL);
 	/* Wakes whoever sleeps on the real socket. */
 	real(shutdown)(c->real, SHUT_RDWR);
 	if (c->session)
@@ -72,29 +73,8 @@ void conn_break(struct conn *c)
 	c->read_end = true;
 	c->write_end = true;
 	c->maybe_readable = false;
-	/* A reset is the peer's affair, and the program is told by errno. */
-	log_line(failure->kind == TLS_FAIL_TRANSPORT ? LOG_LEVEL_INFO :
-						       LOG_LEVEL_ERROR,
-		"%s: connection broken: %s", c->destination, failure->text);
+	report_broken(c, failure);
 	real(shutdown)(c->real, SHUT_RDWR);
-}
-
-static void log_opened(const struct conn *c)
-{
-	struct tls_info info;
-	int64_t us = (conn_now() - c->started) / 1000;
-
-	if (!log_wants(LOG_LEVEL_INFO))
-		return;
-	c->tls->info(c->session, &info);
-	log_line(LOG_LEVEL_INFO,
-		"%s: connected: %s%s%s%s%s%s, verified for %s (%s): %s, issuer "
-		"%s; handshake %ld.%c%c ms",
-		c->destination, info.version, *info.cipher ? " " : "",
-		info.cipher, info.resumed ? " resumed" : "",
-		*info.alpn ? " alpn " : "", info.alpn, c->name,
-		c->name_source, info.subject, info.issuer, (long)(us / 1000),
-		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
 }
 
 /* The TCP connection of a socket that is being connected: 0 established,
@@ -165,7 +145,7 @@ static void advance_handshake(struct conn *c)
 		c->changed = true;
 		/* The server's first words may have come with its last. */
 		c->maybe_readable = true;
-		log_opened(c);
+		report_opened(c);
 		return;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:

@@ -19,6 +19,7 @@
 #include "plug.h"
 #include "policy.h"
 #include "real.h"
+#include "report.h"
 #include "sockopt.h"
 #include "wait.h"
 
@@ -359,7 +360,7 @@ static void set_target(struct conn *c, uint16_t tls_port)
 
 static int refuse(const struct conn *c, int err, const char *why)
 {
-	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", c->destination, why);
+	report_refused(c, err, why, NULL);
 	return err;
 }
 

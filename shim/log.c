@@ -24,6 +24,7 @@
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
 static _Atomic(enum log_level) log_level = LOG_LEVEL_ERROR;
+static _Atomic(enum log_style) log_style = LOG_FORMAT_TEXT;
 
 /* The open file or syslog socket, and which file it was when it was ours: a
  * program that closes descriptors by raw system calls may have put a file of
@@ -202,7 +203,9 @@ static bool write_quietly(int fd, const struct iovec *iov, int n)
 static bool write_line(int fd, const struct text *body)
 {
 	char prefix[32];
-	int n = log_format(prefix, sizeof(prefix), "tlsshim[%d] ", getpid());
+	int n = log_is_json() ? 0
+			      : log_format(prefix, sizeof(prefix),
+					"tlsshim[%d] ", getpid());
 	struct iovec iov[] = {
 		{prefix, (size_t)n}, {body->buf, body->len}, {"\n", 1}};
 
@@ -257,6 +260,140 @@ bool log_wants(enum log_level level)
 		       LOG_SINK_NONE;
 }
 
+void log_set_style(enum log_style style)
+{
+	atomic_store(&log_style, style);
+}
+
+bool log_is_json(void)
+{
+	return atomic_load_explicit(&log_style, memory_order_relaxed) ==
+	       LOG_FORMAT_JSON;
+}
+
+/* ---- JSON (RFC 8259) ---- */
+
+static void text_printf(struct text *t, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	text_format(t, fmt, &args);
+	va_end(args);
+}
+
+static void json_string(struct text *t, const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	text_put(t, "\"", 1);
+	for (; *s; s++) {
+		unsigned char u = (unsigned char)*s;
+
+		if (u == '"' || u == '\\')
+			text_put(t, (char[]){'\\', *s}, 2);
+		else if (u < ' ' || u > '~')
+			text_put(t,
+				(char[]){'\\', 'u', '0', '0', hex[u >> 4],
+					hex[u & 15]},
+				6);
+		else
+			text_put(t, s, 1);
+	}
+	text_put(t, "\"", 1);
+}
+
+/* What does not fit is left out: the object stays whole. */
+static void json_field(struct text *t, const struct log_field *f)
+{
+	unsigned before = t->len;
+
+	text_printf(t, ",");
+	json_string(t, f->name);
+	text_printf(t, ":");
+	if (f->text)
+		json_string(t, f->text);
+	else
+		text_signed(t, f->number);
+	if (!t->cut)
+		return;
+	t->len = before;
+	t->cut = false;
+}
+
+/* Two digits. */
+static void json_two(struct text *t, long n)
+{
+	text_put(t, (char[]){(char)('0' + n / 10), (char)('0' + n % 10)}, 2);
+}
+
+/*
+ * RFC 3339 in UTC.  gmtime() takes a lock, which a fork may have left held;
+ * the days are counted in years that begin in March.
+ */
+static void json_time(struct text *t)
+{
+	struct timespec now;
+	long days, era, doe, yoe, doy, mp, second;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	days = now.tv_sec / 86400 + 719468;
+	second = now.tv_sec % 86400;
+	era = days / 146097;
+	doe = days % 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	text_printf(t, "%ld-", yoe + era * 400 + (mp >= 10));
+	json_two(t, mp < 10 ? mp + 3 : mp - 9);
+	text_printf(t, "-");
+	json_two(t, doy - (153 * mp + 2) / 5 + 1);
+	text_printf(t, "T");
+	json_two(t, second / 3600);
+	text_printf(t, ":");
+	json_two(t, second / 60 % 60);
+	text_printf(t, ":");
+	json_two(t, second % 60);
+	text_printf(t, ".");
+	json_two(t, now.tv_nsec / 10000000);
+	text_printf(t, "%dZ", (int)(now.tv_nsec / 1000000 % 10));
+}
+
+void log_record(
+	enum log_level level, const struct log_field *fields, unsigned n)
+{
+	static const char *const names[] = {"error", "info", "debug"};
+	char buf[LOG_LINE_MAX];
+	/* Room for the closing brace and the newline. */
+	struct text t = {.buf = buf, .size = sizeof(buf) - 2};
+	struct log_field program = {
+		"program", program_invocation_short_name, 0};
+	struct log_field severity = {"level", names[level], 0};
+	int saved_errno = errno;
+
+	if (!log_wants(level))
+		return;
+	text_printf(&t, "{\"time\":\"");
+	json_time(&t);
+	text_printf(&t, "\",\"pid\":%d", getpid());
+	json_field(&t, &program);
+	json_field(&t, &severity);
+	for (unsigned i = 0; i < n; i++)
+		json_field(&t, &fields[i]);
+	t.size++;
+	text_put(&t, "}", 1);
+	log_write(level, &t);
+	errno = saved_errno;
+}
+
+static void json_line(enum log_level level, const struct text *body)
+{
+	struct log_field message = {"message", body->buf, 0};
+
+	body->buf[body->len] = '\0';
+	log_record(level, &message, 1);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char cut[] = "...";
@@ -271,6 +408,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	text_format(&body, fmt, &args);
 	va_end(args);
+	if (log_is_json()) {
+		json_line(level, &body);
+		errno = saved_errno;
+		return;
+	}
 	if (body.cut) {
 		body.cut = false;
 		body.size = sizeof(buf);

@@ -22,7 +22,7 @@ enum log_style { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Longest line, newline and prefix included; longer ones are cut and end in
  * "...".  Within PIPE_BUF, so that lines of several processes do not mix. */
-#define LOG_LINE_MAX 1024
+#define LOG_LINE_MAX 2048
 
 /*
  * Says where lines go from now on.  path is used with LOG_SINK_FILE only, is
@@ -34,6 +34,11 @@ int log_setup(enum log_sink sink, const char *path, enum log_level level);
 
 /* The descriptor of a log file or of syslog, or -1. */
 int log_descriptor(void);
+
+/* What lines look like from now on: text as below, or one JSON object each,
+ * with "time" (RFC 3339, UTC), "pid", "program", "level" and "message". */
+void log_set_style(enum log_style style);
+bool log_is_json(void);
 
 /* Would a line of this level be written?  Cheap: ask before building one. */
 bool log_wants(enum log_level level);
@@ -48,6 +53,21 @@ bool log_wants(enum log_level level);
  */
 void log_line(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* One member of a JSON object: a string, or where text is NULL a number. */
+struct log_field {
+	const char *name;
+	const char *text;
+	long number;
+};
+
+/*
+ * An event as a JSON object: "time", "pid", "program", "level", and these.  A
+ * field that does not fit into the line is left out.  For log_is_json() alone;
+ * otherwise as log_line().
+ */
+void log_record(
+	enum log_level level, const struct log_field *fields, unsigned n);
 
 /*
  * The formatter behind it, for other modules that build text without stdio:

@@ -101,7 +101,7 @@ ca-file = $CA_DIR/ca.pem"
 	knocks blocking localhost "$PORT" blocking 127.0.0.1 "$PORT"
 	assert_line "blocking: open, $MARKER"
 	assert_line "blocking: EPROTO, write EPIPE"
-	assert_log "127.0.0.1:$PORT: refused: "
+	assert_log "localhost:$PORT: refused: "
 }
 
 @test "names of one address with different sections are refused, unless TLSSHIM_NAMES=latest" {

@@ -193,7 +193,7 @@ static void escapes_what_could_forge_a_line(void **state)
 static void cuts_a_long_line(void **state)
 {
 	int fd = stderr_pipe();
-	char text[2000];
+	char text[2 * LOG_LINE_MAX];
 	const char *written;
 
 	(void)state;

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the log says of a connection.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+#include "config.h"
+#include "log.h"
+
+#define FIELDS_MAX 24
+
+/* An object being put together.  Empty texts are left out. */
+struct object {
+	struct log_field fields[FIELDS_MAX];
+	unsigned n;
+};
+
+static void add(struct object *o, const char *name, const char *text)
+{
+	if (text && *text && o->n < FIELDS_MAX)
+		o->fields[o->n++] = (struct log_field){name, text, 0};
+}
+
+static void add_number(struct object *o, const char *name, long number)
+{
+	if (o->n < FIELDS_MAX)
+		o->fields[o->n++] = (struct log_field){name, NULL, number};
+}
+
+static struct object object(const struct conn *c, const char *event)
+{
+	struct object o = {.n = 0};
+
+	add(&o, "event", event);
+	add(&o, "destination", c->destination);
+	add(&o, "name", c->name);
+	add(&o, "name_source", c->name_source);
+	return o;
+}
+
+static const char *verified(const struct conn *c)
+{
+	switch (c->dest->tls.verify) {
+	case TLS_VERIFY_FULL:
+		return "verified";
+	case TLS_VERIFY_INSECURE_NO_NAME:
+		return "chain verified, name NOT verified";
+	case TLS_VERIFY_INSECURE_NONE:
+		break;
+	}
+	return "NOT verified";
+}
+
+static void add_info(struct object *o, const struct tls_info *info)
+{
+	add(o, "version", info->version);
+	add(o, "cipher", info->cipher);
+	add(o, "group", info->group);
+	add_number(o, "resumed", info->resumed);
+	add(o, "alpn", info->alpn);
+	add(o, "subject", info->subject);
+	add(o, "issuer", info->issuer);
+}
+
+void report_opened(const struct conn *c)
+{
+	struct tls_info info;
+	struct object o;
+	int64_t us = (conn_now() - c->started) / 1000;
+
+	if (!log_wants(LOG_LEVEL_INFO))
+		return;
+	c->tls->info(c->session, &info);
+	if (log_is_json()) {
+		o = object(c, "connected");
+		add_info(&o, &info);
+		add(&o, "verify", verified(c));
+		add_number(&o, "handshake_ms", (long)(us / 1000));
+		log_record(LOG_LEVEL_INFO, o.fields, o.n);
+		return;
+	}
+	log_line(LOG_LEVEL_INFO,
+		"%s: connected: %s%s%s%s%s%s, %s for %s (%s): %s, issuer %s; "
+		"handshake %ld.%c%c ms",
+		c->destination, info.version, *info.cipher ? " " : "",
+		info.cipher, info.resumed ? " resumed" : "",
+		*info.alpn ? " alpn " : "", info.alpn, verified(c), c->name,
+		c->name_source, info.subject, info.issuer, (long)(us / 1000),
+		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
+}
+
+static void add_refusal(struct object *o, const struct tls_refusal *r)
+{
+	add(o, "hint", r->hint);
+	add_number(o, "depth", r->depth);
+	add(o, "verify", r->reason);
+	add(o, "not_before", r->not_before);
+	add(o, "not_after", r->not_after);
+	add(o, "names", r->names);
+	add(o, "subject", r->subject);
+	add(o, "issuer", r->issuer);
+}
+
+/* The long ones last, should they not all fit. */
+static void refused_certificate(
+	const struct conn *c, const char *why, const struct tls_refusal *r)
+{
+	log_line(LOG_LEVEL_ERROR,
+		"%s: refused: %s; %s [checked %s (%s), depth %d, OpenSSL: %s, "
+		"valid %s to %s, names %s, subject %s, issuer %s]",
+		c->destination, why, r->hint, c->name, c->name_source, r->depth,
+		r->reason, r->not_before, r->not_after, r->names, r->subject,
+		r->issuer);
+}
+
+void report_refused(const struct conn *c, int error, const char *why,
+	const struct tls_failure *failure)
+{
+	const struct tls_refusal *refusal = failure ? failure->refusal : NULL;
+	struct object o;
+
+	if (!log_wants(LOG_LEVEL_ERROR))
+		return;
+	if (log_is_json()) {
+		o = object(c, "refused");
+		add(&o, "errno", strerrorname_np(error));
+		add(&o, "reason", why);
+		if (refusal)
+			add_refusal(&o, refusal);
+		log_record(LOG_LEVEL_ERROR, o.fields, o.n);
+	} else if (refusal) {
+		refused_certificate(c, why, refusal);
+	} else {
+		log_line(LOG_LEVEL_ERROR, "%s: refused: %s", c->destination,
+			why);
+	}
+}
+
+void report_broken(const struct conn *c, const struct tls_failure *failure)
+{
+	/* A reset is the peer's affair, and the program is told by errno. */
+	enum log_level level = failure->kind == TLS_FAIL_TRANSPORT
+				       ? LOG_LEVEL_INFO
+				       : LOG_LEVEL_ERROR;
+	struct object o;
+
+	if (!log_wants(level))
+		return;
+	if (log_is_json()) {
+		o = object(c, "broken");
+		add(&o, "reason", failure->text);
+		log_record(level, o.fields, o.n);
+		return;
+	}
+	log_line(level, "%s: connection broken: %s", c->destination,
+		failure->text);
+}
+
+void report_closed(const struct conn *c)
+{
+	struct tls_info info;
+	struct object o;
+
+	if (!log_is_json() || !log_wants(LOG_LEVEL_INFO))
+		return;
+	c->tls->info(c->session, &info);
+	o = object(c, "closed");
+	add_info(&o, &info);
+	add_number(&o, "bytes_in", (long)info.received);
+	add_number(&o, "bytes_out", (long)info.sent);
+	log_record(LOG_LEVEL_INFO, o.fields, o.n);
+}
