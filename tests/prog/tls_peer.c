@@ -20,6 +20,7 @@
  *				with "hold" for the connection alone)
  *	handshake N		does it now
  *	send N BYTES...		records of so many bytes
+ *	feed N BYTES		the same, without waiting until it is there
  *	half N BYTES		the first half of a record (plain: nothing)
  *	rest N			the other half (plain: all of it)
  *	ticket N		a session ticket
@@ -407,7 +408,7 @@ static const char *on_session(struct session *s, const char *word, char *args)
 {
 	if (!strcmp(word, "handshake"))
 		return shake(s);
-	if (!strcmp(word, "send"))
+	if (!strcmp(word, "send") || !strcmp(word, "feed"))
 		return send_all(s, args);
 	if (!strcmp(word, "half"))
 		return send_half(s, strtoul(args, NULL, 0));
@@ -448,7 +449,8 @@ static const char *do_command(struct control *control, char *line)
 		return s->failed;
 	}
 	failed = on_session(s, word, line + end);
-	if (!failed && strcmp(word, "stream") != 0)
+	if (!failed && strcmp(word, "stream") != 0 &&
+		strcmp(word, "feed") != 0)
 		settle(s);
 	return failed;
 }
