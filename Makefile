@@ -165,8 +165,8 @@ check:				## lint, all tests with the wide set, both sanitizers
 	$(Q)scripts/check
 
 bench:				## what the shim costs, in pairs
-	$(Q)scripts/deps demo
-	$(Q)$(MAKE) --no-print-directory all $(BUILD)/prog/bench_exec
+	$(Q)scripts/deps bench
+	$(Q)$(MAKE) --no-print-directory all $(PROG)
 	$(Q)scripts/bench $(BUILD)
 
 install: all			## into $(DESTDIR)$(PREFIX)
