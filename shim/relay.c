@@ -362,7 +362,7 @@ static bool is_kept(const struct pump *pump, int fd)
 static void close_others(const struct pump *pump)
 {
 	unsigned first = 0;
-	int last = log_descriptor();
+	int log = log_descriptor(), last = log;
 
 	for (unsigned i = 0; i < pump->n; i++) {
 		if (pump->legs[i].c->real > last)
@@ -371,7 +371,7 @@ static void close_others(const struct pump *pump)
 			last = pump->legs[i].inner;
 	}
 	for (int fd = 0; fd <= last; fd++)
-		if (is_kept(pump, fd) || fd == log_descriptor()) {
+		if (is_kept(pump, fd) || fd == log) {
 			if ((unsigned)fd > first)
 				real(close_range)(
 					first, (unsigned)fd - 1, 0);

@@ -6,6 +6,7 @@
  */
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "loops.h"
@@ -259,6 +260,17 @@ static void set_duplicates(void)
 	look("closed", twin);
 }
 
+/* Until so many bytes are there to be read. */
+static void await(int fd, int bytes)
+{
+	int there = 0;
+
+	for (int i = 0; i < LONG && there < bytes; i++) {
+		poll(NULL, 0, i ? 1 : 0);
+		ioctl(fd, FIONREAD, &there);
+	}
+}
+
 static void forked(void)
 {
 	int set = new_set(), fd = open_connection();
@@ -276,10 +288,13 @@ static void forked(void)
 		_exit(0);
 	}
 	waitpid(child, NULL, 0);
+	/* It comes through another process from now on, and takes its time. */
 	peer_do(&peer, "send 0 10");
+	await(fd, 16);
 	look("10 more", set);
 	take(fd, 0, 100);
 	peer_do(&peer, "send 0 10");
+	await(fd, 10);
 	look("10 more", set);
 }
 
