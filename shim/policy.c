@@ -225,7 +225,9 @@ struct policy_choice policy_choose(const struct config *config,
 	bool guarded;
 	uint16_t port;
 
-	if (!names_address(addr, len, &address))
+	/* Longer than any address: the kernel says EINVAL. */
+	if (len > sizeof(struct sockaddr_storage) ||
+		!names_address(addr, len, &address))
 		return (struct policy_choice){.verdict = POLICY_PLAIN};
 	if (config->error[0])
 		return refuse(config->error);
