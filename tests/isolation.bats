@@ -1,0 +1,217 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The engine is the shim's own: programs that have an OpenSSL themselves, that
+# confine themselves before they connect, or that bring another malloc, neither
+# disturb it nor are disturbed.
+
+load lib/helpers
+
+setup()
+{
+	unset "${!TLSSHIM_@}"
+	export HOME=$RUN_DIR
+}
+
+# Two connections that confined.c made.
+assert_conversed()
+{
+	assert_output "$MARKER
+$MARKER"
+	assert_wire_is_tls --connections 2
+	assert_equal "$(grep -c "connected: TLSv1.3" "$RUN_DIR/shim.log")" 2
+}
+
+requires_root()
+{
+	(($(id -u) == 0)) || skip "only root may do that"
+}
+
+# --- programs with an OpenSSL
+
+@test "node, which exports an OpenSSL of its own" {
+	requires node
+	skip_if_sanitized "node's own allocator"
+	start_server tlsserver localhost handshake http
+	run -0 shim node -e '
+require("http").get("http://localhost:" + process.argv[1] + "/say/'"$MARKER"'", res => {
+	res.on("data", data => process.stdout.write(data))
+}).on("error", error => { console.log(error.code); process.exit(1) })' "$PORT"
+	assert_output "$MARKER"
+	assert_tls localhost
+}
+
+@test "node refuses what is not trusted, and its own TLS goes on" {
+	requires node
+	skip_if_sanitized "node's own allocator"
+	NO_RECORDER=1 start_server tlsserver localhost handshake http
+	local own=$PORT
+	start_server tlsserver unknown handshake http
+	run -0 shim node -e '
+const [bad, own, ca] = process.argv.slice(1)
+require("http").get("http://localhost:" + bad + "/").on("error", error => {
+	console.log(error.code)
+	require("https").get({ host: "localhost", port: own, path: "/say/own",
+		ca: require("fs").readFileSync(ca) },
+		res => res.on("data", data => process.stdout.write(data)))
+})' "$PORT" "$own" "$CA_DIR/ca.pem"
+	assert_output "EACCES
+own"
+	assert_wire_is_tls
+}
+
+@test "a program that uses OpenSSL in other threads, and cleans it up before its last connection" {
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/tls_beside" "$PORT" "$CA_DIR/localhost.pem" \
+		"$CA_DIR/localhost.key"
+	assert_output "$MARKER
+$MARKER
+$MARKER
+own handshakes: good"
+	assert_wire_is_tls --connections 3
+}
+
+@test "curl, which links OpenSSL, speaks its own TLS on ports that are not selected" {
+	start_server tlsserver localhost handshake http
+	TLSSHIM_PORTS=1 run -0 shim curl -sS --cacert "$CA_DIR/ca.pem" \
+		"https://localhost:$PORT/say/$MARKER"
+	assert_output "$MARKER"
+	assert_tls localhost
+	refute_log .
+}
+
+@test "curl https:// to a selected port is TLS within TLS, and fails" {
+	start_server tlsserver localhost handshake recv=5 "send=no TLS in here\\n" read
+	run -35 shim curl -sS --cacert "$CA_DIR/ca.pem" "https://localhost:$PORT/"
+	assert_wire_is_tls
+}
+
+# --- programs that confine themselves
+
+@test "an environment that is cleared or overwritten before the first connection" {
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" clearenv
+	assert_conversed
+	start_server tlsserver localhost handshake echo
+	rm "$RUN_DIR/shim.log"
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" wipe
+	assert_conversed
+}
+
+@test "a chroot to an empty directory before the first connection" {
+	requires_root
+	mkdir "$RUN_DIR/empty"
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" "chroot=$RUN_DIR/empty"
+	assert_conversed
+}
+
+@test "a chroot that has an engine and trust anchors of its own" {
+	requires_root
+	local jail=$RUN_DIR/jail
+	mkdir -p "$jail$BUILD_DIR/tlsshim" "$jail$CA_DIR"
+	cp "$BUILD_DIR/lib/old_engine.so" "$jail$BUILD_DIR/tlsshim/engine.so"
+	cp "$CA_DIR/other-ca.pem" "$jail$CA_DIR/ca.pem"
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" "chroot=$jail"
+	assert_conversed
+}
+
+@test "a chroot with the system's trust anchors in a hashed directory" {
+	requires_root
+	mkdir "$RUN_DIR/empty"
+	start_server tlsserver localhost handshake echo
+	unset TLSSHIM_CA_FILE
+	SSL_CERT_DIR=$CA_DIR/ca.d run -0 shim "$BUILD_DIR/prog/confined" "$PORT" \
+		"chroot=$RUN_DIR/empty"
+	assert_conversed
+}
+
+@test "a chroot whose own hashed directory has another CA" {
+	requires_root
+	local jail=$RUN_DIR/jail
+	mkdir -p "$jail$CA_DIR"
+	cp -r "$CA_DIR/other-ca.d" "$jail$CA_DIR/ca.d"
+	start_server tlsserver unknown handshake echo
+	unset TLSSHIM_CA_FILE
+	SSL_CERT_DIR=$CA_DIR/ca.d run -99 shim "$BUILD_DIR/prog/confined" "$PORT" "chroot=$jail"
+	assert_log "refused: certificate of an unknown issuer"
+	assert_wire_is_tls
+}
+
+@test "privileges that are dropped before the first connection" {
+	requires_root
+	cp "$CA_DIR/ca.pem" "$RUN_DIR/ca.pem"
+	chmod 600 "$RUN_DIR/ca.pem"
+	start_server tlsserver localhost handshake echo
+	TLSSHIM_CA_FILE=$RUN_DIR/ca.pem run -0 shim "$BUILD_DIR/prog/confined" "$PORT" setuid=65534
+	assert_conversed
+}
+
+@test "a seccomp filter that forbids files before the first connection" {
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" nofiles
+	assert_conversed
+	start_server tlsserver localhost handshake echo
+	rm "$RUN_DIR/shim.log"
+	unset TLSSHIM_CA_FILE
+	SSL_CERT_DIR=$CA_DIR/ca.d run -0 shim "$BUILD_DIR/prog/confined" "$PORT" nofiles
+	assert_conversed
+}
+
+@test "all of it at once, and threads" {
+	requires_root
+	mkdir "$RUN_DIR/empty"
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" wipe "chroot=$RUN_DIR/empty" \
+		setuid=65534 nofiles threads
+	assert_equal "$(grep -c "$MARKER" <<<"$output")" 6
+	assert_wire_is_tls --connections 6
+}
+
+@test "bad trust anchors stay bad behind a chroot" {
+	requires_root
+	mkdir "$RUN_DIR/empty"
+	start_server tlsserver localhost handshake echo
+	TLSSHIM_CA_FILE=$RUN_DIR/none run -99 shim "$BUILD_DIR/prog/confined" "$PORT" \
+		"chroot=$RUN_DIR/empty"
+	assert_output "connect: Permission denied"
+	assert_log "refused: cannot read $RUN_DIR/none"
+	assert_wire_is_tls --connections 0
+}
+
+# --- others in the preload list
+
+@test "jemalloc, before and behind the shim" {
+	local jemalloc
+
+	jemalloc=/usr/lib/$(uname -m)-linux-gnu/libjemalloc.so.2
+	skip_if_sanitized "two allocators"
+	start_server tlsserver localhost handshake http
+	for order in "$jemalloc $BUILD_DIR/libtlsshim.so" "$BUILD_DIR/libtlsshim.so $jemalloc"; do
+		LD_PRELOAD=$order run -0 curl -sS "http://localhost:$PORT/say/$MARKER"
+		assert_output "$MARKER"
+		LD_PRELOAD=$order run -0 "$PYTHON" -c '
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode().strip())
+' "http://localhost:$PORT/say/$MARKER"
+		assert_output "$MARKER"
+	done
+	assert_wire_is_tls --connections 4
+}
+
+@test "a library whose constructor connects before the shim's constructors" {
+	start_server tlsserver localhost handshake echo
+	export MORE_PRELOADS=$BUILD_DIR/lib/dials_first.so
+	EARLY_PORT=$PORT run -0 shim /bin/echo late
+	assert_output "early: $MARKER
+late"
+	assert_tls ""
+	EARLY_PORT=$PORT TLSSHIM_CA_FILE=$CA_DIR/other-ca.pem run -0 shim /bin/echo late
+	assert_output "early: EACCES
+late"
+	EARLY_PORT=$PORT TLSSHIM_PORTS=x run -0 shim /bin/echo late
+	assert_output "early: EACCES
+late"
+	assert_wire_is_tls --connections 2
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program that changes what it may do, and only then connects, twice.
+ *
+ *	confined PORT STEP...
+ *
+ * Steps: clearenv; wipe (overwrites the strings of the environment, as nginx
+ * does); chroot=DIR; setuid=UID; nofiles (a seccomp filter under which no file
+ * can be opened); threads (the same from several threads at once).  Prints
+ * what comes back: "plaintext-marker" a connection.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MARKER "plaintext-marker"
+
+extern char **environ;
+
+static const char *port;
+
+static int die(const char *what)
+{
+	perror(what);
+	exit(99);
+}
+
+static void *converse(void *arg)
+{
+	char answer[sizeof(MARKER)] = "";
+	struct sockaddr_in in = {.sin_family = AF_INET,
+		.sin_port = htons((in_port_t)atoi(port)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		die("connect");
+	if (write(fd, MARKER, strlen(MARKER)) < 0 ||
+		recv(fd, answer, strlen(MARKER), MSG_WAITALL) < 0)
+		die("converse");
+	puts(answer);
+	close(fd);
+	return arg;
+}
+
+static void forbid_files(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	};
+	struct sock_fprog program = {
+		sizeof(filter) / sizeof(filter[0]), filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		die("seccomp");
+}
+
+static void wipe(void)
+{
+	for (char **e = environ; *e; e++)
+		memset(*e, 'x', strlen(*e));
+	environ = NULL;
+}
+
+static void in_threads(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, converse, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void step(const char *name)
+{
+	const char *arg = strchr(name, '=');
+
+	arg = arg ? arg + 1 : "";
+	if (!strcmp(name, "clearenv"))
+		clearenv();
+	else if (!strcmp(name, "wipe"))
+		wipe();
+	else if (!strncmp(name, "chroot=", 7)) {
+		if (chroot(arg) < 0 || chdir("/") < 0)
+			die("chroot");
+	} else if (!strncmp(name, "setuid=", 7)) {
+		if (setgroups(0, NULL) < 0 || setuid((uid_t)atoi(arg)) < 0)
+			die("setuid");
+	} else if (!strcmp(name, "nofiles"))
+		forbid_files();
+	else if (!strcmp(name, "threads"))
+		in_threads();
+	else
+		die(name);
+}
+
+int main(int argc, char **argv)
+{
+	port = argv[1];
+	for (int i = 2; i < argc; i++)
+		step(argv[i]);
+	converse(NULL);
+	converse(NULL);
+	return 0;
+}
