@@ -26,10 +26,10 @@ static bool disown_one(int fd, uintptr_t cell, void *arg)
 	(void)arg;
 	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN)
 		return true;
-	conn_init_lock(c);
-	if (cell & FDTAB_PLUGGED)
-		return true;
-	fdtab_unhide(fd);
+	if (!(cell & FDTAB_EPOLL))
+		conn_init_lock(c);
+	if (!(cell & FDTAB_PLUGGED))
+		fdtab_unhide(fd);
 	if (cell & FDTAB_HIDDEN) {
 		c->real = -1;
 		real(close)(fd);
