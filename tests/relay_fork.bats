@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Copies of a process use its connections: as on plain TCP, while a relay
+# keeps the TLS.
+
+load lib/oracle
+
+@test "fork: parent and child talk in turn" {
+	same forking fork
+}
+
+@test "_Fork copies a process without its fork handlers" {
+	same forking _Fork
+}
+
+@test "syscall(SYS_fork), syscall(SYS_clone) and syscall(SYS_clone3)" {
+	same forking sys-fork
+	same forking sys-clone
+	same forking sys-clone3
+}
+
+@test "clone with a function and a stack" {
+	same forking clone
+}
+
+@test "forkpty: the child talks on a terminal" {
+	same forking forkpty
+}
+
+@test "daemon: the connection outlives two parents" {
+	same forking daemon
+}
+
+@test "the child writes 2 MB while the parent reads them" {
+	same forking reader-and-writer
+}
+
+@test "parent and child both write, no word is torn" {
+	same forking both-write
+}
+
+@test "the parent closes, the child goes on" {
+	same forking child-only
+}
+
+@test "a child that exits says no close_notify" {
+	same forking parent-only
+}
+
+@test "four generations share one connection" {
+	same forking grandchildren
+}
+
+@test "a child connects anew" {
+	same forking child-connects
+}
+
+@test "twenty connections, every second one the child's" {
+	same forking many-connections
+}
+
+@test "threads asleep in read, poll, select and epoll_wait wake after a fork" {
+	same forking sleepers
+}
+
+@test "options, addresses and modes are what they were" {
+	same forking options
+}
+
+@test "poll and epoll sets keep their places: level, edge, one-shot" {
+	same forking readiness
+}
+
+@test "half-close, then 100 kB come back" {
+	same forking half-close
+}
+
+@test "a direction that was ended before stays ended" {
+	same forking half-closed-before
+}
+
+@test "the peer half-closes, then the program writes" {
+	same forking peer-half-closes
+}
+
+@test "a reset is told as ECONNRESET" {
+	same forking peer-resets
+}
+
+@test "what this process had decrypted is read by both" {
+	same forking unread
+}
+
+@test "fork while connecting waits for the handshake" {
+	same forking connecting
+}
+
+@test "2 MB that were accepted arrive after exit, _exit, quick_exit and SIGKILL" {
+	same forking exit
+	same forking _exit
+	same forking quick_exit
+	same forking kill
+}
