@@ -39,7 +39,7 @@ WARN = -Wall -Wextra $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(SAN_CFLAGS) -static-libgcc -Wl,-z,defs
 # Every exec pays for loading the thin library: fewer mappings (-5 % of the
 # life of /bin/true), symbols bound when used (-z now: +3 %).
-THIN_LDFLAGS = -Wl,-O1,-z,noseparate-code,-z,norelro,-z,lazy
+THIN_LDFLAGS = -Wl,-O1,-z,noseparate-code,-z,relro,-z,lazy
 ENGINE_LDFLAGS = -Wl,-z,relro
 ifneq ($(SAN),)
 SAN_CFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all \
