@@ -35,7 +35,7 @@ ALL_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS) -std=gnu11 -D_GNU_SOURCE \
 LIB_CFLAGS = -fvisibility=hidden -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual
 WARN = -Wall -Wextra $(WERROR)
-# -fexceptions needs an unwinder: a copy of one, for the NEEDs stay libc alone.
+# The NEEDs stay libc alone: see shim/unwind.c.
 ALL_LDFLAGS = $(LDFLAGS) $(SAN_CFLAGS) -static-libgcc -Wl,-z,defs
 # Every exec pays for loading the thin library: fewer mappings (-5 % of the
 # life of /bin/true), symbols bound when used (-z now: +3 %).

@@ -446,7 +446,7 @@ static int start(struct conn *c, bool nonblocking)
 {
 	if (nonblocking)
 		return start_nonblocking(c);
-	if (real(connect)(c->real, &c->target.any, c->addr_len) == 0)
+	if (wait_connect(c, &c->target.any, c->addr_len) == 0)
 		return finish_blocking(c);
 	/* Interrupted, or SO_SNDTIMEO over: it goes on by itself. */
 	if (errno == EINTR || errno == EINPROGRESS)
@@ -471,7 +471,8 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	int saved_errno = errno;
 	struct names_found found;
 	struct policy_choice choice = choose(addr, len, &found);
-	struct conn *c;
+	/* Also when the thread is cancelled. */
+	conn_ref struct conn *c = NULL;
 	int r;
 
 	if (choice.verdict == POLICY_PLAIN || !is_inet_stream(fd) ||
@@ -498,7 +499,6 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	}
 	if (r == 0)
 		errno = saved_errno;
-	conn_put(c);
 	return r;
 }
 

@@ -46,3 +46,10 @@ void real_find_all(void)
 	for (size_t i = 0; i < sizeof(real_calls); i += sizeof(void *))
 		real_find(i);
 }
+
+void *real_of_libgcc(const char *name)
+{
+	void *libgcc = real(dlopen)("libgcc_s.so.1", RTLD_NOW);
+
+	return libgcc ? dlsym(libgcc, name) : NULL;
+}

@@ -45,4 +45,7 @@ void real_find_all(void);
 				offsetof(struct real_calls, name));            \
 	})
 
+/* A function of the libgcc_s that pthread_cancel() uses, or NULL. */
+void *real_of_libgcc(const char *name);
+
 #endif

@@ -117,6 +117,14 @@ int wait_open(struct conn *c, int64_t deadline)
 	}
 }
 
+int wait_connect(struct conn *c, const struct sockaddr *addr, socklen_t len)
+{
+	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
+		conn_hold_begin(c, false);
+
+	return real(connect)(c->real, addr, len);
+}
+
 int wait_readable(struct conn *c, int64_t deadline)
 {
 	int fd = c->real, err = 0;

@@ -22,6 +22,9 @@ int64_t wait_deadline(int64_t timeout);
  */
 int wait_open(struct conn *c, int64_t deadline);
 
+/* connect(2) of the real socket. */
+int wait_connect(struct conn *c, const struct sockaddr *addr, socklen_t len);
+
 /* Until the real socket has something to read: 0, EINTR, or EAGAIN at the
  * deadline.  Call with the lock held: it is dropped. */
 int wait_readable(struct conn *c, int64_t deadline);

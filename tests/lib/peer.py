@@ -129,6 +129,23 @@ class Connection(tlsserver.Peer):
             self.put(data[:-1])
             self.kept_back = data[-1:]
 
+    def step_trickle(self, _):
+        """A record, byte by byte; of plain TCP, all of it at the end."""
+        data = self.encrypt(b"trickle")
+        for i in range(40):
+            if self.tls:
+                self.put(data[i // 2:(i + 1) // 2])
+            time.sleep(0.025)
+        self.put(data[20:] if self.tls else data)
+
+    def step_raw_end(self, _):
+        """Waits for the end of TCP."""
+        self.drain_raw()
+        self.sock.close()
+        self.closed = True
+        self.end = "ended"
+        return self.end
+
     def step_tickets(self, _):
         data, self.held = self.held, b""
         self.session.hold = False

@@ -47,9 +47,14 @@ static void oracle_line(char *answer, size_t size)
 {
 	size_t n = 0;
 
-	while (n + 1 < size && read(oracle_control, answer + n, 1) == 1)
-		if (answer[n++] == '\n')
+	while (n + 1 < size) {
+		ssize_t r = read(oracle_control, answer + n, 1);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0 || answer[n++] == '\n')
 			break;
+	}
 	if (n == 0 || answer[n - 1] != '\n')
 		give_up("the peer is gone");
 	answer[n - 1] = 0;

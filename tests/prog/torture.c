@@ -173,8 +173,8 @@ static void *epoll_loop(void *arg)
 
 	while (n_open) {
 		struct epoll_event events[CONNS_MAX];
-		int n = epoll_wait(set, events,
-			1 + (int)draw(&seed, CONNS_MAX), STALL);
+		int n = epoll_wait(
+			set, events, 1 + (int)draw(&seed, CONNS_MAX), STALL);
 
 		if (n == 0)
 			stalled("epoll_wait");
@@ -202,8 +202,8 @@ static void *poll_loop(void *arg)
 	(void)arg;
 	while (n_open) {
 		for (int i = 0; i < n_conns; i++) {
-			fds[i].fd = is_polled(&conns[i], BY_POLL) ?
-					    conns[i].fd : -1;
+			fds[i].fd = is_polled(&conns[i], BY_POLL) ? conns[i].fd
+								  : -1;
 			fds[i].events = (short)wanted(&conns[i]);
 		}
 		fds[n_conns] = (struct pollfd){bell[0], POLLIN, 0};
@@ -234,15 +234,15 @@ static void *select_loop(void *arg)
 			if (wanted(&conns[i]) & OUT)
 				FD_SET(conns[i].fd, &writable);
 		}
-		if (select(FD_SETSIZE, &readable, &writable, NULL, &stall) ==
-			0)
+		if (select(FD_SETSIZE, &readable, &writable, NULL, &stall) == 0)
 			stalled("select");
 		for (int i = 0; i < n_conns; i++)
 			if (is_polled(&conns[i], BY_SELECT))
 				handle(&conns[i],
 					(FD_ISSET(conns[i].fd, &readable) ? IN
 									  : 0) |
-						(FD_ISSET(conns[i].fd, &writable)
+						(FD_ISSET(
+							 conns[i].fd, &writable)
 								? OUT
 								: 0));
 	}

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Signals, time limits, long jumps and cancellation, while a call waits.
+
+load lib/oracle
+
+@test "a handler without SA_RESTART makes EINTR; poll and select always" {
+	same interrupting eintr
+}
+
+@test "with SA_RESTART, read and write go on" {
+	same interrupting restarted
+}
+
+@test "what was moved before a signal counts" {
+	same interrupting partly
+}
+
+@test "SO_RCVTIMEO ends a read with EAGAIN, and is not restarted" {
+	same interrupting receive-timeout
+}
+
+@test "a peer that sends half records does not prolong SO_RCVTIMEO" {
+	same interrupting timeout-of-trickle
+}
+
+@test "a signal interrupts connect() on a stalled server, or restarts it" {
+	shows interrupting connecting <<-'END'
+	connect = -1 EINTR
+	connect = 0
+	connect = -1 EISCONN
+	write = 1
+	x
+	connect = -1 EINTR
+	poll = 1: OUT
+	SO_ERROR = 0
+	connect = 0
+	status 0
+	peer: 1 bytes 2d711642b726b044 end
+	peer: 0 bytes e3b0c44298fc1c14 end
+	END
+}
+
+@test "siglongjmp out of read(): the connection goes on, and close() ends it" {
+	same interrupting jump-read
+}
+
+@test "siglongjmp out of write(): close() ends the connection" {
+	same interrupting jump-write
+}
+
+@test "siglongjmp out of poll(): the connection goes on, and close() ends it" {
+	same interrupting jump-poll
+}
+
+@test "siglongjmp out of connect(): close() ends the connection, no number is lost" {
+	shows interrupting jump-connect <<-'END'
+	ended
+	ended
+	ended
+	lost = 0
+	connect = 0
+	write = 1
+	x
+	status 0
+	peer: 0 bytes e3b0c44298fc1c14 ended
+	peer: 0 bytes e3b0c44298fc1c14 ended
+	peer: 0 bytes e3b0c44298fc1c14 ended
+	peer: 1 bytes 2d711642b726b044 end
+	END
+}
+
+@test "a signal handler writes on the connection that is being read" {
+	same interrupting write-in-handler
+}
+
+@test "signals all the time, with a handler that peeks, while 900 kB come" {
+	same interrupting storm
+}
+
+@test "a cancelled thread leaves a connection that others use" {
+	same interrupting cancelled
+}
+
+@test "a thread cancelled in connect(): close() ends the connection" {
+	shows interrupting cancelled-connect <<-'END'
+	cancel = 0
+	cancelled 1
+	close = 0
+	ended
+	status 0
+	peer: 0 bytes e3b0c44298fc1c14 ended
+	END
+}
