@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct conn;
 
@@ -32,9 +33,13 @@ struct relay_leg {
 	bool peer_done;	   /* nothing more comes from the peer */
 	bool peer_told;	   /* ...and the program knows */
 	bool program_done; /* nothing more comes from the program */
-	bool fin_sent;	   /* ...and the peer knows */
+	bool program_gone; /* ...and nothing can be said to it */
+	bool fin_sent;	   /* the peer knows that the program is done */
+	bool write_broken; /* the peer takes nothing any more */
+	bool broken;	   /* the program is to see a reset */
 	bool over;
-	int64_t end;	  /* after program_done: when patience is over */
+	pid_t program;	  /* who handed it over */
+	int64_t progress; /* when something was last taken */
 	int64_t sleepers; /* since when they are waited for; 0: not */
 };
 

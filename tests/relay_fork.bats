@@ -88,6 +88,16 @@ load lib/oracle
 	same forking peer-resets
 }
 
+@test "an end without close_notify is ECONNRESET, after all that came" {
+	shows forking peer-cuts <<-END
+	child ended with 0
+	right
+	cut = -1 ECONNRESET
+	status 0
+	peer: 0 bytes e3b0c44298fc1c14 cut off
+	END
+}
+
 @test "what this process had decrypted is read by both" {
 	same forking unread
 }

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one relayed connection means.  Knows the session, the real socket and
+ * the loopback; of processes only whether the program lives.  Runs in a relay:
+ * see relay.c for what that forbids.
+ *
+ * How the program's end is told apart: its FIN on the loopback is a half-close
+ * or a close, and looks the same.  But a closed socket is forgotten by the
+ * kernel after a while (tcp_fin_timeout, TCP_LINGER2), and answers with a
+ * reset from then on: keep-alive probes ask.  So a half-closed program may wait
+ * for its answer as long as it likes, and a closed one is given up in time.
+ */
+#include "relay_leg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "conn.h"
+#include "log.h"
+#include "real.h"
+
+#define BUFFER_SIZE (64 << 10)
+#define NS_PER_MS 1000000LL
+#define NS_PER_S 1000000000LL
+/* For a peer that takes nothing, once the program is done. */
+#define LINGER_NS (60 * NS_PER_S)
+/* For threads of the program that must see their wake-up first. */
+#define SLEEPERS_NS (3 * NS_PER_S)
+/* How many buffers one connection may move before others have their turn. */
+#define TURNS 16
+/* Seconds between questions whether the program's closed socket is there. */
+#define PROBE_S 2
+
+static bool has(const struct relay_buffer *b)
+{
+	return b->off < b->len;
+}
+
+static int queued(int fd)
+{
+	int bytes = 0;
+
+	return real(ioctl)(fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
+}
+
+/* ---- ends ---- */
+
+/* A relay that is killed must look like a broken connection, not like one that
+ * ended well: the default is a reset. */
+static void set_reset_on_close(int inner, bool on)
+{
+	struct linger now = {.l_onoff = on, .l_linger = 0};
+
+	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+/* Unread bytes would turn close() into a reset, which may destroy at the peer
+ * what was sent. */
+static void drain(int fd)
+{
+	char scratch[4096];
+
+	for (int i = 0; i < 64; i++)
+		if (real(recv)(fd, scratch, sizeof(scratch), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+static void end_leg(struct relay_leg *leg)
+{
+	const struct conn *c = leg->c;
+
+	if (leg->fin_sent && !leg->broken)
+		drain(c->real);
+	/* The program may still hold copies: close() alone sends no FIN. */
+	real(shutdown)(c->real, SHUT_RDWR);
+	real(close)(c->real);
+	if (leg->inner >= 0) {
+		if (!leg->broken)
+			set_reset_on_close(leg->inner, false);
+		real(close)(leg->inner);
+	}
+	munmap(leg->to_program.bytes, BUFFER_SIZE);
+	munmap(leg->to_peer.bytes, BUFFER_SIZE);
+	leg->over = true;
+}
+
+/* Nobody has the placeholder any more. */
+static void program_gone(struct relay_leg *leg)
+{
+	leg->program_gone = true;
+	leg->peer_told = true;
+	leg->to_program.off = leg->to_program.len;
+}
+
+static void program_done(struct relay_leg *leg)
+{
+	int on = 1, seconds = PROBE_S;
+
+	leg->program_done = true;
+	leg->progress = conn_now();
+	real(setsockopt)(leg->inner, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
+		sizeof(seconds));
+	real(setsockopt)(leg->inner, IPPROTO_TCP, TCP_KEEPINTVL, &seconds,
+		sizeof(seconds));
+	real(setsockopt)(leg->inner, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* The peer failed: once the program has all that came before, it is to see
+ * ECONNRESET, not an end. */
+static void peer_failed(struct relay_leg *leg)
+{
+	const struct conn *c = leg->c;
+	const struct tls_failure *why = c->tls->failure(c->session);
+	/* A reset is the peer's affair, and of one that closed first nobody
+	 * asks how it ended. */
+	bool quiet = why->kind == TLS_FAIL_TRANSPORT || leg->program_done;
+
+	log_line(quiet ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+		"%s: connection broken: %s", c->destination, why->text);
+	leg->broken = true;
+	leg->peer_done = true;
+	leg->progress = conn_now();
+}
+
+/* ---- from the peer to the program ---- */
+
+static void push_to_program(struct relay_leg *leg)
+{
+	struct relay_buffer *b = &leg->to_program;
+
+	if (leg->inner < 0)
+		program_gone(leg);
+	while (has(b)) {
+		ssize_t n = real(send)(leg->inner, b->bytes + b->off,
+			b->len - b->off, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			/* What it said before is still to be read. */
+			program_gone(leg);
+			return;
+		}
+		b->off += (size_t)n;
+	}
+	if (leg->peer_done && !leg->peer_told && !leg->broken) {
+		leg->peer_told = true;
+		real(shutdown)(leg->inner, SHUT_WR);
+	}
+}
+
+/* A program that is stopped wakes nobody until it goes on. */
+static bool is_stopped(int pid)
+{
+	char path[32], text[512], *state;
+	ssize_t n;
+	int fd;
+
+	log_format(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = real(open)(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = real(read)(fd, text, sizeof(text) - 1);
+	real(close)(fd);
+	text[n > 0 ? n : 0] = 0;
+	state = strrchr(text, ')'); /* "4711 (name) T ..." */
+	return state && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
+}
+
+/* Threads of the program that sleep on the real socket would never wake if
+ * their bytes were gone when they look. */
+static bool must_let_sleepers_out(struct relay_leg *leg)
+{
+	int64_t now = conn_now();
+
+	if (!atomic_load(leg->c->waiters)) {
+		leg->sleepers = 0;
+		return false;
+	}
+	if (kill(leg->program, 0) < 0 && errno == ESRCH)
+		return false; /* killed in their sleep */
+	if (!leg->sleepers || is_stopped(leg->program))
+		leg->sleepers = now;
+	return now - leg->sleepers < SLEEPERS_NS;
+}
+
+static void pump_to_program(struct relay_leg *leg)
+{
+	struct conn *c = leg->c;
+	struct relay_buffer *b = &leg->to_program;
+
+	for (int i = 0; i < TURNS && !leg->peer_done && !has(b); i++) {
+		struct iovec iov = {b->bytes, BUFFER_SIZE};
+		size_t n = 0;
+
+		switch (c->tls->readv(c->session, &iov, 1, &n)) {
+		case TLS_OK:
+			b->off = 0;
+			b->len = n;
+			break;
+		case TLS_EOF:
+			leg->peer_done = true;
+			break;
+		case TLS_WANT_READ:
+		case TLS_WANT_WRITE:
+			return;
+		case TLS_FAILED:
+			peer_failed(leg);
+			return;
+		}
+		if (leg->program_gone)
+			b->off = b->len;
+		push_to_program(leg);
+	}
+}
+
+/* ---- from the program to the peer ---- */
+
+static bool has_output(const struct relay_leg *leg)
+{
+	return !leg->write_broken &&
+	       leg->c->tls->pending_out(leg->c->session) > 0;
+}
+
+static void flush(struct relay_leg *leg)
+{
+	struct conn *c = leg->c;
+	size_t before = c->tls->pending_out(c->session);
+
+	/* What the peer said before it went away is still read. */
+	if (c->tls->flush(c->session) == TLS_FAILED)
+		leg->write_broken = true;
+	if (c->tls->pending_out(c->session) < before)
+		leg->progress = conn_now();
+}
+
+static void finish_to_peer(struct relay_leg *leg)
+{
+	struct conn *c = leg->c;
+
+	if (!leg->program_done || leg->fin_sent ||
+		(has(&leg->to_peer) && !leg->write_broken))
+		return;
+	if (!leg->write_broken &&
+		c->tls->shutdown(c->session) == TLS_WANT_WRITE)
+		return;
+	leg->fin_sent = true;
+	leg->progress = conn_now();
+	real(shutdown)(c->real, SHUT_WR);
+}
+
+/* What the program said goes into records; false: no more for now. */
+static bool push_to_peer(struct relay_leg *leg)
+{
+	struct conn *c = leg->c;
+	struct relay_buffer *b = &leg->to_peer;
+
+	while (has(b)) {
+		struct iovec iov = {b->bytes + b->off, b->len - b->off};
+		size_t n = 0;
+
+		switch (c->tls->writev(c->session, &iov, 1, &n)) {
+		case TLS_OK:
+			b->off += n;
+			leg->progress = conn_now();
+			break;
+		case TLS_WANT_READ:
+		case TLS_WANT_WRITE:
+			return false;
+		case TLS_EOF:
+		case TLS_FAILED:
+			leg->write_broken = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+static void pump_to_peer(struct relay_leg *leg)
+{
+	struct relay_buffer *b = &leg->to_peer;
+
+	for (int i = 0; i < TURNS && !leg->write_broken; i++) {
+		ssize_t n;
+
+		if (!push_to_peer(leg) || leg->program_done || has_output(leg))
+			return;
+		n = leg->inner < 0 ? 0
+				   : real(recv)(leg->inner, b->bytes,
+					     BUFFER_SIZE, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		b->off = 0;
+		b->len = n > 0 ? (size_t)n : 0;
+		if (n < 0) /* closed with unread bytes: it is gone */
+			program_gone(leg);
+		if (n <= 0)
+			program_done(leg);
+	}
+}
+
+/* ---- the whole ---- */
+
+/*
+ * Is it over?
+ *  - both directions have ended and both sides know;
+ *  - the peer broke off, and the program has what came before that;
+ *  - the peer takes no more, and the program has the end of what it said;
+ *  - nobody has the program's socket any more, and the peer has all;
+ *  - the program is done, and the peer takes nothing for too long.
+ */
+static bool is_finished(struct relay_leg *leg)
+{
+	bool delivered = leg->program_gone ||
+			 (!has(&leg->to_program) && queued(leg->inner) == 0);
+
+	if (leg->fin_sent && leg->peer_done && leg->peer_told)
+		return true;
+	if (leg->write_broken && leg->peer_done && leg->peer_told)
+		leg->broken = true;
+	if (leg->broken)
+		return delivered;
+	if (leg->program_gone && leg->fin_sent && queued(leg->c->real) == 0)
+		return true;
+	return (leg->program_gone || !leg->fin_sent) && leg->program_done &&
+	       conn_now() - leg->progress >= LINGER_NS;
+}
+
+void leg_step(struct relay_leg *leg, short real_events, short inner_events)
+{
+	struct conn *c = leg->c;
+
+	if (has_output(leg))
+		flush(leg);
+	pump_to_peer(leg);
+	if (leg->program_done && (inner_events & (POLLERR | POLLHUP)))
+		program_gone(leg);
+	push_to_program(leg);
+	if ((real_events || leg->sleepers || c->tls->pending_in(c->session)) &&
+		!leg->peer_done && !has(&leg->to_program) &&
+		!must_let_sleepers_out(leg))
+		pump_to_program(leg);
+	push_to_program(leg); /* the end, if there is one to tell */
+	finish_to_peer(leg);
+	if (is_finished(leg))
+		end_leg(leg);
+}
+
+void leg_ask(const struct relay_leg *leg, struct pollfd *real_socket,
+	struct pollfd *inner)
+{
+	bool out = has_output(leg);
+	bool room = !has(&leg->to_peer) && !out && !leg->write_broken;
+
+	*real_socket = (struct pollfd){.fd = -1};
+	*inner = (struct pollfd){.fd = -1};
+	if (!leg->peer_done && !has(&leg->to_program) && !leg->sleepers)
+		real_socket->events |= POLLIN;
+	if (out || (has(&leg->to_peer) && !leg->write_broken))
+		real_socket->events |= POLLOUT;
+	if (!leg->program_done && room)
+		inner->events |= POLLIN;
+	if (has(&leg->to_program))
+		inner->events |= POLLOUT;
+	/* HUP and ERR come unasked: do not turn in circles on them. */
+	if (real_socket->events)
+		real_socket->fd = leg->c->real;
+	if (inner->events ||
+		(leg->program_done && !leg->program_gone && !leg->peer_told))
+		inner->fd = leg->inner;
+}
+
+int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
+{
+	const struct conn *c = leg->c;
+
+	if (!leg->peer_done && !has(&leg->to_program) && !leg->sleepers &&
+		c->tls->pending_in(c->session))
+		return now;
+	if (leg->sleepers)
+		return now + NS_PER_MS;
+	/* The kernel has no event for a queue that is empty. */
+	if (leg->broken || (leg->program_gone && leg->fin_sent))
+		return now + 5 * NS_PER_MS + (now - leg->progress) / 8;
+	if (leg->program_done && !leg->fin_sent)
+		return leg->progress + LINGER_NS;
+	return INT64_MAX;
+}
+
+static void *map_buffer(void)
+{
+	void *p = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+bool leg_begin(struct relay_leg *leg)
+{
+	leg->to_program.bytes = map_buffer();
+	leg->to_peer.bytes = map_buffer();
+	if (leg->inner >= 0)
+		set_reset_on_close(leg->inner, true);
+	return leg->to_program.bytes && leg->to_peer.bytes;
+}
