@@ -80,6 +80,7 @@ struct conn {
 	struct watch *watches; /* its places in epoll sets */
 	unsigned pulls;	       /* receives that brought something in */
 	bool changed; /* the state changed since the watches were told */
+	unsigned noted; /* what they were told: watch.c's digest */
 	bool end_reported; /* to the log */
 	const struct config_dest *dest; /* what holds for it */
 	const struct tls_engine *tls;

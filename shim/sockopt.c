@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/in6.h>
@@ -73,19 +74,58 @@ uint64_t sockopt_cookie(int fd)
 
 /* ---- carrying over ---- */
 
-static bool same_value(const struct option *opt, int from, int to, void *value,
-	socklen_t *len)
-{
-	char other[OPTION_MAX] = {0};
-	socklen_t other_len = sizeof(other);
+struct value {
+	char bytes[OPTION_MAX];
+	socklen_t len; /* 0: it cannot be read */
+};
 
-	/* What cannot be read on this kind of socket was not set on it. */
-	*len = OPTION_MAX;
-	if (real(getsockopt)(from, opt->level, opt->name, value, len) < 0)
-		return true;
-	if (real(getsockopt)(to, opt->level, opt->name, other, &other_len) < 0)
-		return false;
-	return *len == other_len && memcmp(value, other, *len) == 0;
+#define CARRIED (sizeof(carried) / sizeof(carried[0]))
+
+static void read_value(int fd, const struct option *opt, struct value *value)
+{
+	value->len = sizeof(value->bytes);
+	if (real(getsockopt)(fd, opt->level, opt->name, value->bytes,
+		    &value->len) < 0)
+		value->len = 0;
+}
+
+static int number_of(int fd, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	real(getsockopt)(fd, SOL_SOCKET, name, &value, &len);
+	return value;
+}
+
+/*
+ * What a socket of this kind has by itself: asked of the first one of ours,
+ * before anything is set on it, and kept for AF_INET and AF_INET6.
+ */
+static const struct value *defaults_of(int fresh, struct value *room)
+{
+	enum { UNKNOWN, BEING_WRITTEN, KNOWN };
+	static struct value kept[2][CARRIED];
+	static atomic_int state[2];
+	int six = number_of(fresh, SO_DOMAIN) == AF_INET6, unknown = UNKNOWN;
+	bool is_usual = number_of(fresh, SO_PROTOCOL) == IPPROTO_TCP;
+
+	if (is_usual && atomic_load(&state[six]) == KNOWN)
+		return kept[six];
+	for (size_t i = 0; i < CARRIED; i++)
+		read_value(fresh, &carried[i], &room[i]);
+	if (is_usual && atomic_compare_exchange_strong(
+				&state[six], &unknown, BEING_WRITTEN)) {
+		memcpy(kept[six], room, sizeof(kept[six]));
+		atomic_store(&state[six], KNOWN);
+	}
+	return room;
+}
+
+static bool is_default(const struct value *value, const struct value *usual)
+{
+	return value->len == usual->len &&
+	       memcmp(value->bytes, usual->bytes, value->len) == 0;
 }
 
 /* Buffer sizes are read doubled, and differ by themselves: socket(7). */
@@ -106,19 +146,21 @@ static int carry_size(const struct option *opt, int from, int to, int doubled)
 		to, SOL_SOCKET, opt->name, &size, sizeof(size));
 }
 
-static int carry_option(const struct option *opt, int from, int to)
+static int carry_option(const struct option *opt, int from, int to,
+	const struct value *usual)
 {
-	union {
-		char bytes[OPTION_MAX];
-		int number;
-	} value = { { 0 } };
-	socklen_t len;
+	struct value value;
+	int number;
 
-	if (same_value(opt, from, to, &value, &len))
+	read_value(from, opt, &value);
+	/* What cannot be read on this kind of socket was not set on it. */
+	if (!value.len || is_default(&value, usual))
 		return 0;
+	memcpy(&number, value.bytes, sizeof(number));
 	if (opt->how == CARRY_SIZE)
-		return carry_size(opt, from, to, value.number);
-	return real(setsockopt)(to, opt->level, opt->name, &value, len);
+		return carry_size(opt, from, to, number);
+	return real(setsockopt)(
+		to, opt->level, opt->name, value.bytes, value.len);
 }
 
 static bool is_bound(const union policy_addr *self)
@@ -165,10 +207,13 @@ static void carry_owner(int from, int to)
 
 int sockopt_carry(int from, int to, char *why, unsigned size)
 {
-	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+	struct value room[CARRIED];
+	const struct value *usual = defaults_of(to, room);
+
+	for (size_t i = 0; i < CARRIED; i++) {
 		int err;
 
-		if (carry_option(&carried[i], from, to) == 0)
+		if (carry_option(&carried[i], from, to, &usual[i]) == 0)
 			continue;
 		err = errno;
 		log_format(why, size,

@@ -515,6 +515,7 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	atomic_fetch_add(&set->refs, 1);
 	w->next = c->watches;
 	c->watches = w;
+	c->noted = 0;
 	if (has_news(c))
 		watch_heat(w);
 	return 0;
@@ -608,11 +609,30 @@ static bool waits_for_program(struct conn *c)
 	return true;
 }
 
+/*
+ * All that watch_note() goes by, in a word that is never 0: most critical
+ * sections change nothing of it.
+ */
+static unsigned digest(const struct conn *c)
+{
+	bool wants_write = c->session && c->tls->pending_out(c->session) > 0;
+
+	return 1u | (unsigned)c->state << 1 | (unsigned)wants_write << 4 |
+	       (unsigned)has_news(c) << 5 | (unsigned)c->read_end << 6 |
+	       (unsigned)c->read_shut << 7 | (unsigned)c->write_end << 8 |
+	       (unsigned)(c->error != 0) << 9 | c->pulls << 10;
+}
+
 void watch_note(struct conn *c)
 {
-	bool waits = waits_for_program(c);
-	struct ready_state st = conn_ready(c, false);
+	unsigned now = digest(c);
+	bool waits;
+	struct ready_state st;
 
+	if (now == c->noted && !c->changed)
+		return;
+	waits = waits_for_program(c);
+	st = conn_ready(c, false);
 	for (struct watch *w = c->watches; w; w = w->next) {
 		bool edge = (w->asked & (uint32_t)EPOLLET) != 0;
 
@@ -628,7 +648,11 @@ void watch_note(struct conn *c)
 			watch_heat(w);
 		else if (!waits && atomic_load(&w->is_hot))
 			cool(w);
+		/* What its poller would be told is for a probe to say. */
+		if (atomic_load(&w->set->polled))
+			now = 0;
 	}
+	c->noted = now;
 	c->changed = false;
 }
 
@@ -668,6 +692,7 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 	struct ready_state st;
 	uint32_t told;
 
+	c->noted = 0;
 	if (from_kernel && (w->asked & (uint32_t)EPOLLONESHOT))
 		w->kernel_events = 0;
 	if (kernel & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))

@@ -234,6 +234,7 @@ enum tls_result session_handshake(struct tls_session *s)
 	if (s->ended == TLS_FAILED)
 		return TLS_FAILED;
 	result = s->open ? TLS_OK : do_handshake(s);
+	s->wire.satisfied = false;
 	out = wire_flush(&s->wire);
 	wire_relax(&s->wire);
 	if (result != TLS_WANT_READ)

@@ -7,6 +7,7 @@
 #ifndef TLSSHIM_ENGINE_SESSION_H
 #define TLSSHIM_ENGINE_SESSION_H
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include "../tls.h"
@@ -48,6 +49,14 @@ enum tls_result session_shutdown(struct tls_session *s);
 void session_info(const struct tls_session *s, struct tls_info *info);
 
 /* ---- for transfer.c ---- */
+
+/* Before a call of OpenSSL, whose verdict depends on what is in the queue.
+ * Clearing it costs 16 entries' worth, looking does not. */
+static inline void session_forget_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
 
 /* Ends the session with the failure that was filled in: TLS_FAILED. */
 enum tls_result session_fail(struct tls_session *s);

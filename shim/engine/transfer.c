@@ -92,7 +92,7 @@ static enum tls_result read_some(
 		return s->ended;
 	if (!s->open)
 		return TLS_WANT_READ;
-	ERR_clear_error();
+	session_forget_errors();
 	if (SSL_read_ex(s->ssl, buf, len, n)) {
 		s->received += *n;
 		return TLS_OK;
@@ -126,6 +126,13 @@ static size_t take_waiting(struct tls_session *s, struct cursor *c)
 	return n;
 }
 
+/* Would OpenSSL only find out that there is nothing more? */
+static bool is_dry(const struct tls_session *s)
+{
+	return s->wire.drained && !wire_has_input(&s->wire) &&
+	       !SSL_has_pending(s->ssl);
+}
+
 enum tls_result transfer_readv(
 	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
@@ -135,7 +142,7 @@ enum tls_result transfer_readv(
 
 	*done = s->waiting.buf ? take_waiting(s, &c) : 0;
 	s->wire.satisfied = *done > 0;
-	while ((room = cursor_room(&c))) {
+	while ((room = cursor_room(&c)) && !(*done && is_dry(s))) {
 		result = read_some(s, cursor_at(&c), room, &n);
 		if (result != TLS_OK)
 			break;
@@ -164,7 +171,7 @@ enum tls_result transfer_probe(struct tls_session *s)
 		return TLS_WANT_READ;
 	if (SSL_pending(s->ssl) > 0)
 		return TLS_OK;
-	ERR_clear_error();
+	session_forget_errors();
 	result = SSL_peek_ex(s->ssl, &byte, 1, &n) ? TLS_OK
 						   : session_stopped(s, 0);
 	settle(s);
@@ -249,7 +256,7 @@ static bool encrypt(struct tls_session *s, const void *buf, size_t len)
 {
 	size_t n;
 
-	ERR_clear_error();
+	session_forget_errors();
 	if (SSL_write_ex(s->ssl, buf, len, &n)) {
 		s->sent += n;
 		return true;

@@ -56,6 +56,7 @@ static bool receive(struct wire *w)
 	w->in_off = 0;
 	w->in_len = n > 0 ? (size_t)n : 0;
 	w->drained = n < (ssize_t)IN_SIZE;
+	w->satisfied = true;
 	w->in_eof = n == 0;
 	if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
 		w->in_errno = (int)-n;

@@ -29,8 +29,9 @@ struct wire {
 	size_t in_off, in_len;
 	/* The last recv() gave less than was asked for: there is no more. */
 	bool drained;
-	/* Set by a caller that has got something already: then `drained` is
-	 * believed instead of asking the transport again. */
+	/* Set by a caller that has got something already, or by a receive()
+	 * of the same call: then `drained` is believed instead of asking the
+	 * transport again. */
 	bool satisfied;
 	bool in_eof;
 	int in_errno;

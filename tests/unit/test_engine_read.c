@@ -151,10 +151,13 @@ static void a_big_transfer_arrives_whole_by_random_steps(void **state)
 	memset(data, 0, BIG);
 	while (got < BIG) {
 		size_t want = 1 + (size_t)rand() % 100000;
+		enum tls_result r;
 
 		if (want > BIG - got)
 			want = BIG - got;
-		assert_int_equal(lab_read(&l, data + got, want, &n), TLS_OK);
+		r = lab_read(&l, data + got, want, &n);
+		if (r != TLS_WANT_READ) /* half a record, so far */
+			assert_int_equal(r, TLS_OK);
 		got += n;
 	}
 	lab_assert_pattern(data, BIG, 0);
