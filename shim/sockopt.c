@@ -315,15 +315,17 @@ static int get_low_water(const struct conn *c, void *value, socklen_t *len)
 int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len)
 {
+	/* What the kernel refuses, it refuses. */
+	bool sound = value && len && (int)*len >= 0;
 	int err = conn_lock(c), r;
 
 	if (err)
 		return fail(err);
 	if (c->state == CONN_PLUGGED)
 		r = real(getsockopt)(fd, level, name, value, len);
-	else if (level == SOL_SOCKET && name == SO_ERROR && value && len)
+	else if (level == SOL_SOCKET && name == SO_ERROR && sound)
 		r = get_error(c, value, len);
-	else if (level == SOL_SOCKET && name == SO_RCVLOWAT && value && len)
+	else if (level == SOL_SOCKET && name == SO_RCVLOWAT && sound)
 		r = get_low_water(c, value, len);
 	else
 		r = real(getsockopt)(c->real, level, name, value, len);
@@ -463,6 +465,20 @@ static int give_address(const union policy_addr *from, struct sockaddr *addr,
 	return 0;
 }
 
+/* The kernel knows bad arguments and a connection that is over; the address
+ * that it gives is not the one that was dialled. */
+static int give_peer(const struct conn *c, struct sockaddr *addr,
+	socklen_t *len)
+{
+	socklen_t room = len ? *len : 0;
+
+	if (real(getpeername)(c->real, addr, len) < 0)
+		return errno;
+	*len = room;
+	give_address(&c->dialled, addr, len);
+	return 0;
+}
+
 int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
 {
 	int err = conn_lock(c);
@@ -470,10 +486,12 @@ int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
 	if (err)
 		return fail(err);
 	conn_advance(c);
-	if (c->state != CONN_OPEN && c->state != CONN_PLUGGED)
-		err = ENOTCONN;
-	else
+	if (c->state == CONN_PLUGGED)
 		give_address(&c->dialled, addr, len);
+	else if (c->state == CONN_OPEN)
+		err = give_peer(c, addr, len);
+	else
+		err = ENOTCONN;
 	conn_unlock(c);
 	return fail(err);
 }

@@ -15,6 +15,7 @@ answer is the port of a listening socket of its own.  Then one command a line:
                     connection has yet to do
     uncounted       how much came is not told in the end: how much a kernel
                     takes at once is not the same on TLS
+    echoing         connections made from now on echo what they get
     manual          connections made from now on do not handshake by themselves
     held            session tickets are kept back until the command tickets
     drop            close the listening socket
@@ -146,6 +147,40 @@ class Connection(tlsserver.Peer):
         self.end = "ended"
         return self.end
 
+    def step_full_duplex(self, arg):
+        """Says N bytes of the pattern while it reads as many."""
+        left = int(arg)
+        self.sock.setblocking(False)
+        to_say = b""
+        while left or to_say or self.bytes < int(arg):
+            if not to_say and left:
+                n = min(left, tlsserver.RECORD)
+                to_say = self.encrypt(tlsserver.pattern(self.patterned, n))
+                self.patterned += n
+                left -= n
+            reads, writes, _ = select.select(
+                [self.sock], [self.sock] if to_say else [], [])
+            if writes:
+                to_say = to_say[self.sock.send(to_say):]
+            if reads:
+                self.take_plain()
+        self.sock.setblocking(True)
+
+    def take_plain(self):
+        """What can be had now."""
+        try:
+            if self.tls:
+                self.take()
+            while True:
+                data = self.tls.read(65536) if self.tls else \
+                    self.sock.recv(65536)
+                if not data:
+                    break
+                self.bytes += len(data)
+                self.sha256.update(data)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            pass
+
     def step_tickets(self, _):
         data, self.held = self.held, b""
         self.session.hold = False
@@ -204,6 +239,8 @@ class Connection(tlsserver.Peer):
     def run(self):
         if self.auto:
             self.do("handshake")
+        if self.session.echoing:
+            self.do("echo")
         while True:
             command, answer = self.todo.get()
             if command is None:
@@ -267,7 +304,7 @@ class Session:
         self.name, kind = self.control.readline().split()
         self.tls = kind == "tls"
         self.auto, self.hold = True, False
-        self.uncounted = False
+        self.uncounted = self.echoing = False
         self.connections = []
         # What each connection has to do, those to come included.
         self.todo = collections.defaultdict(queue.Queue)
@@ -327,6 +364,8 @@ class Session:
             self.auto = False
         elif line == "uncounted":
             self.uncounted = True
+        elif line == "echoing":
+            self.echoing = True
         elif line == "held":
             self.hold = True
         elif line == "drop":
@@ -364,6 +403,8 @@ class Session:
         for c in self.connections:
             c.thread.join()
             lines += c.verdict()
+        if self.echoing:
+            lines.sort()    # threads come in any order
         wire.announce(os.path.join(self.server.dir, self.name + ".said"),
                       "\n".join(lines))
 

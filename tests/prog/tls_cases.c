@@ -64,8 +64,7 @@ static void read_staple(struct tls_case *c, const char *path)
 	fclose(f);
 }
 
-static void make_context(
-	struct tls_case *c, const char *chain, const char *key)
+static void make_context(struct tls_case *c, const char *chain, const char *key)
 {
 	c->ctx = SSL_CTX_new(TLS_server_method());
 	SSL_CTX_set_security_level(c->ctx, 0);

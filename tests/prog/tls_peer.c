@@ -449,8 +449,7 @@ static const char *do_command(struct control *control, char *line)
 		return s->failed;
 	}
 	failed = on_session(s, word, line + end);
-	if (!failed && strcmp(word, "stream") != 0 &&
-		strcmp(word, "feed") != 0)
+	if (!failed && strcmp(word, "stream") != 0 && strcmp(word, "feed") != 0)
 		settle(s);
 	return failed;
 }

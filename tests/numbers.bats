@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Descriptor numbers, names and options, on TLS as on plain TCP.
+
+load lib/oracle
+
+@test "dup, dup2, dup3 and F_DUPFD: each works, the last one closed ends it" {
+	same numbers duplicates
+}
+
+@test "copies made before connect() share the connection" {
+	same numbers duplicates-before
+}
+
+@test "a closed number that is used again is the new file" {
+	same numbers reused
+}
+
+@test "a loop of close() to 3000 closes what is the program's alone" {
+	same numbers close-loop
+}
+
+@test "close_range and closefrom" {
+	same numbers close-ranges
+}
+
+@test "no number is there that the program did not open, and dup2 may take any" {
+	same numbers hidden
+}
+
+@test "numbers over 1023" {
+	same numbers high
+}
+
+@test "syscall() of the same calls" {
+	same numbers by-number
+}
+
+@test "getsockname and getpeername before, during and after" {
+	same numbers names
+}
+
+@test "a remapped port is told as it was dialled" {
+	start_server tlsserver localhost handshake "send=hello\n"
+	export TLSSHIM_PORTS=6379:$PORT
+	run -0 shim "$PYTHON" -c '
+import socket
+s = socket.create_connection(("127.0.0.1", 6379))
+print(s.getpeername(), s.recv(10))'
+	assert_output "('127.0.0.1', 6379) b'hello\\n'"
+	assert_tls ""
+}
+
+@test "an explicit bind() to 127.0.0.2 is what the peer sees" {
+	same numbers bound
+}
+
+@test "options set before connect() are those of the connection" {
+	same numbers options-before
+}
+
+@test "options set and read after connect()" {
+	same numbers options-after
+}
+
+@test "FIONREAD counts the program's bytes; TIOCOUTQ, FIONBIO, FIOCLEX" {
+	same numbers ioctls
+}
