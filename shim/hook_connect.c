@@ -11,6 +11,7 @@
 #include "io.h"
 #include "keeper.h"
 #include "numbers.h"
+#include "plug.h"
 
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
@@ -19,10 +20,10 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
 	if (c && to && len >= sizeof(to->sa_family) &&
 		len <= sizeof(struct sockaddr_storage))
-		return dial_again(c, fd, to);
+		return plug_standard(dial_again(c, fd, to));
 	if (c || !dial_wants(to, len))
 		return real(connect)(fd, addr, len);
-	return dial_connect(fd, to, len);
+	return plug_standard(dial_connect(fd, to, len));
 }
 HOOK_ALIAS(__connect, connect);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include "config.h"
 #include "epollset.h"
+#include "plug.h"
 #include "wait.h"
 
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
@@ -48,7 +49,7 @@ static int wait_on(int epfd, struct epoll_event *events, int max,
 
 	if (told || r <= 0 || !fdtab_epoll(epfd))
 		return told;
-	return epollset_wait(epfd, events, max, deadline, mask);
+	return plug_standard(epollset_wait(epfd, events, max, deadline, mask));
 }
 
 HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
@@ -60,7 +61,8 @@ HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 		return real(epoll_pwait)(epfd, events, max, timeout, mask);
 	deadline = deadline_ms(timeout);
 	if (fdtab_epoll(epfd) && max > 0)
-		return epollset_wait(epfd, events, max, deadline, mask);
+		return plug_standard(
+			epollset_wait(epfd, events, max, deadline, mask));
 	return wait_on(epfd, events, max, deadline, mask,
 		real(epoll_pwait)(epfd, events, max, timeout, mask));
 }
@@ -81,7 +83,8 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
 			   timeout->tv_nsec;
 	if (fdtab_epoll(epfd) && max > 0)
-		return epollset_wait(epfd, events, max, deadline, mask);
+		return plug_standard(
+			epollset_wait(epfd, events, max, deadline, mask));
 	return wait_on(epfd, events, max, deadline, mask,
 		real(epoll_pwait2)(epfd, events, max, timeout, mask));
 }

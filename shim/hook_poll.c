@@ -8,6 +8,7 @@
 #include "hook.h"
 
 #include <errno.h>
+#include "plug.h"
 #include "pollset.h"
 #include "wait.h"
 
@@ -33,11 +34,12 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	if (!is_valid(timeout))
 		return real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
-		return pollset_poll(fds, n, deadline_in(timeout), mask);
+		return plug_standard(
+			pollset_poll(fds, n, deadline_in(timeout), mask));
 	deadline = deadline_in(timeout);
 	r = real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
-		return pollset_poll(fds, n, deadline, mask);
+		return plug_standard(pollset_poll(fds, n, deadline, mask));
 	return r;
 }
 
@@ -55,7 +57,7 @@ HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
 	} else if (timeout >= 0) {
 		deadline = conn_now() + timeout * 1000000LL;
 	}
-	return pollset_poll(fds, n, deadline, NULL);
+	return plug_standard(pollset_poll(fds, n, deadline, NULL));
 }
 HOOK_ALIAS(__poll, poll);
 
@@ -86,7 +88,8 @@ HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 	n = pollset_clip(n);
 	if (!has_conns(n, r, w, e) || !is_valid(timeout))
 		return real(pselect)(n, r, w, e, timeout, mask);
-	return pollset_select(n, r, w, e, deadline_in(timeout), mask);
+	return plug_standard(
+		pollset_select(n, r, w, e, deadline_in(timeout), mask));
 }
 
 /* Linux leaves in *timeout what was not slept: select(2), NOTES. */
@@ -115,7 +118,7 @@ HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 	if (timeout)
 		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
 			   timeout->tv_usec * 1000LL;
-	result = pollset_select(n, r, w, e, deadline, NULL);
+	result = plug_standard(pollset_select(n, r, w, e, deadline, NULL));
 	if (timeout)
 		leave_rest(timeout, deadline);
 	return result;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include "plug.h"
 #include "sockopt.h"
 
 /* One that was handed over still has its addresses. */
@@ -40,11 +41,11 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (!c)
 		return real(getsockopt)(fd, level, name, value, len);
-	return sockopt_get(c, fd, level, name, value, len);
+	return plug_standard(sockopt_get(c, fd, level, name, value, len));
 }
 
-HOOK int setsockopt(int fd, int level, int name, const void *value,
-	socklen_t len)
+HOOK int setsockopt(
+	int fd, int level, int name, const void *value, socklen_t len)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 

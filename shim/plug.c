@@ -56,7 +56,7 @@ static int listen_on(const union policy_addr *addr, socklen_t len)
 
 static bool wait_for(int fd, short events, int64_t end)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 	int64_t left = (end - conn_now()) / 1000000;
 
 	return left > 0 && real(poll)(&p, 1, (int)left) > 0;
@@ -98,11 +98,11 @@ static void clear_routing(int fd)
 
 /* Its mode stays as it is, for other threads look at that: one that blocks is
  * bounded by SO_SNDTIMEO. */
-static int connect_to(int fd, const union policy_addr *addr, socklen_t len,
-	int64_t end)
+static int connect_to(
+	int fd, const union policy_addr *addr, socklen_t len, int64_t end)
 {
-	const struct timeval bound = { LOOPBACK_NS / 1000000000, 0 };
-	struct timeval kept = { 0 };
+	const struct timeval bound = {LOOPBACK_NS / 1000000000, 0};
+	struct timeval kept = {0};
 	socklen_t kept_len = sizeof(kept);
 	int r;
 
@@ -140,12 +140,10 @@ static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
 /* A stream between the program's socket, in all its copies, and us. */
 static int make_inner(int fd)
 {
-	union policy_addr v4 = { .in = { .sin_family = AF_INET,
-					 .sin_addr = { htonl(
-						 INADDR_LOOPBACK) } } };
-	union policy_addr v6 = { .in6 = { .sin6_family = AF_INET6,
-					  .sin6_addr =
-						  IN6ADDR_LOOPBACK_INIT } };
+	union policy_addr v4 = {.in = {.sin_family = AF_INET,
+					.sin_addr = {htonl(INADDR_LOOPBACK)}}};
+	union policy_addr v6 = {.in6 = {.sin6_family = AF_INET6,
+					.sin6_addr = IN6ADDR_LOOPBACK_INIT}};
 	int64_t end = conn_now() + LOOPBACK_NS;
 	int inner, on = 1;
 
@@ -206,7 +204,7 @@ static void plan_one(struct plan *plan, int fd)
 	if (c != &conn_hidden && plan->n < plan->room && !is_planned(plan, c))
 		own = real(fcntl)(fd, F_DUPFD_CLOEXEC, conn_number_base());
 	if (own >= 0 && is_placeholder(c, own)) {
-		plan->all[plan->n++] = (struct leaving){ c, own, -1 };
+		plan->all[plan->n++] = (struct leaving){c, own, -1};
 		return;
 	}
 	if (own >= 0)
@@ -308,6 +306,7 @@ static void become_plain(struct leaving *one)
 	struct conn *c = one->c;
 
 	conn_plugged(c);
+	log_line(LOG_LEVEL_INFO, "%s: handed over to a relay", c->destination);
 	if (c->write_end)
 		real(shutdown)(one->fd, SHUT_WR);
 	if (c->read_shut)
@@ -396,6 +395,27 @@ void plug_fd(int fd)
 	errno = saved_errno;
 }
 
+static bool has_opened(int fd)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+	bool open;
+
+	if (!c || conn_lock(c) != 0)
+		return false;
+	conn_advance(c);
+	open = c->state == CONN_OPEN;
+	conn_unlock(c);
+	return open;
+}
+
+int plug_standard_slow(int r)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (has_opened(fd))
+			plug_fd(fd);
+	return r;
+}
+
 void plug_passed(const struct msghdr *msg)
 {
 	struct msghdr copy = *msg;
@@ -406,8 +426,8 @@ void plug_passed(const struct msghdr *msg)
 
 		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t at = CMSG_LEN(0);
-			at + sizeof(fd) <= m->cmsg_len; at += sizeof(fd)) {
+		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= m->cmsg_len;
+			at += sizeof(fd)) {
 			memcpy(&fd, (char *)m + at, sizeof(fd));
 			plug_fd(fd);
 		}

@@ -12,6 +12,8 @@
 #define TLSSHIM_PLUG_H
 
 #include <stdbool.h>
+#include <unistd.h>
+#include "fdtab.h"
 
 /*
  * All connections of this process: before fork() and exec.  Waits for those
@@ -29,5 +31,20 @@ void plug_fd(int fd);
 /* Those among the descriptors that a message passes on (SCM_RIGHTS). */
 struct msghdr;
 void plug_passed(const struct msghdr *msg);
+
+/*
+ * The program is about to hear that a connection is open: one that is its
+ * standard input, output or error is for stdio and for other programs, which
+ * no hook sees.  Returns r, errno is left as found.  Three loads where there is
+ * none.
+ */
+int plug_standard_slow(int r);
+static inline int plug_standard(int r)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fdtab_is_number(fdtab_peek(fd)))
+			return plug_standard_slow(r);
+	return r;
+}
 
 #endif

@@ -23,6 +23,8 @@ connection goes through the steps in order, in a thread of its own:
     part=TEXT       say TEXT in one record of which the last byte is kept back
     rest            say what was kept back
     digest          say the sha256 of all that was read so far, and a newline
+    proxy=PORT      carry everything to that port of this machine, and back,
+                    until both sides have ended
     notify          send close_notify; reading goes on
     fin             end the server's side of TCP, without close_notify
     reset           end the connection with a RST
@@ -49,6 +51,7 @@ import errno
 import hashlib
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -327,6 +330,51 @@ class Peer:
 
     def step_digest(self, _):
         self.send(self.sha256.hexdigest().encode() + b"\n")
+
+    def step_proxy(self, arg):
+        with socket.create_connection(("127.0.0.1", int(arg))) as other:
+            both = {self.sock, other}
+            while both:
+                # What came with the handshake is there already.
+                ready = select.select(both, [], [], 0 if self.buffered()
+                                      else None)[0]
+                if self.sock in ready or self.buffered():
+                    try:
+                        other.sendall(self.recv_some())
+                    except Ended:
+                        both.discard(self.sock)
+                        other.shutdown(socket.SHUT_WR)
+                if other in ready:
+                    data = other.recv(65536)
+                    if data:
+                        self.send(data)
+                    else:
+                        both.discard(other)
+                        self.notify()
+                        self.sock.shutdown(socket.SHUT_WR)
+
+    def buffered(self):
+        return self.tls and not self.end and \
+            (self.tls.pending() or self.incoming.pending)
+
+    def recv_some(self):
+        """What can be had from what came last; Ended at the end."""
+        try:
+            return self.tls.read(65536) or self.stop("close_notify")
+        except ssl.SSLWantReadError:
+            pass
+        try:
+            self.take()
+            return self.tls.read(65536) or self.stop("close_notify")
+        except ssl.SSLWantReadError:
+            self.flush()
+            return b""
+        except ssl.SSLEOFError:
+            return self.stop("fin")
+
+    def stop(self, how):
+        self.ended(how)
+        raise Ended
 
     def step_notify(self, _):
         self.notify()
