@@ -5,7 +5,9 @@
  * times, and each child does the same once, closes what it inherited and
  * ends.  Prints "children: N, connections: many" when all went well.
  *
- *	forks PORT THREADS FORKS
+ *	forks PORT THREADS FORKS [bare]
+ *
+ * bare: every eighth child is made with _Fork().
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -75,7 +77,7 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, work, NULL);
 	for (int i = 0; i < forks; i++) {
 		int status = -1;
-		pid_t pid = i % 8 == 7 ? _Fork() : fork();
+		pid_t pid = argc > 4 && i % 8 == 7 ? _Fork() : fork();
 
 		if (pid == 0)
 			_exit(child(i));
