@@ -14,9 +14,11 @@ SAN     ?=
 # A checkout is a developer's, for whom warnings are errors.
 WERROR  ?= $(if $(wildcard .git),-Werror)
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(or $(MAKELEVEL),0),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
+# Scripts may run make: afresh, with the variables of this one.
+script = MAKELEVEL= MAKEFLAGS='$(filter-out -j% --jobserver%,$(MAKEFLAGS))' scripts
 
 comma := ,
 BUILD := build$(addprefix -,$(subst $(comma),-,$(SAN)))
@@ -142,33 +144,33 @@ $(BUILD)/lib/%.so: tests/lib/%.c
 tests: all $(UNIT) $(PROG) $(TESTLIB)	## build the libraries and all test programs
 
 unit: $(UNIT)			## run the unit tests alone
-	$(Q)scripts/test $(BUILD) unit
+	$(Q)$(script)/test $(BUILD) unit
 
 demo:				## see it work: client, verified peer, the wire
 	$(Q)scripts/deps demo
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)scripts/demo $(BUILD)
+	$(Q)$(script)/demo $(BUILD)
 
 test:				## install what the tests need, build, run them
 	$(Q)scripts/deps core
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)scripts/test $(BUILD)
+	$(Q)$(script)/test $(BUILD)
 
 lint:				## formatter, analysers, the structure of the objects
 	$(Q)scripts/deps lint
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)scripts/lint $(BUILD)
+	$(Q)$(script)/lint $(BUILD)
 
 format:				## have clang-format rewrite what lint would complain of
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 check:				## lint, all tests with the wide set, both sanitizers
-	$(Q)scripts/check
+	$(Q)$(script)/check
 
 bench:				## what the shim costs, in pairs
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all $(PROG)
-	$(Q)scripts/bench $(BUILD)
+	$(Q)$(script)/bench $(BUILD)
 
 install: all			## into $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(LIBDIR)/tlsshim

@@ -269,18 +269,27 @@ class Recorder:
 
     def accept(self, listener):
         client, _ = listener.accept()
+        self.count += 1
         try:
             server = socket.create_connection(self.to, timeout=30)
         except OSError:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                              struct.pack("ii", 1, 0))
-            client.close()
+            self.refuse(client)
             return
         for sock in (client, server):
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.count += 1
         self.watch(Pair(self, self.count, client, server))
+
+    def refuse(self, client):
+        """The server cannot be had: a connection all the same, of no byte."""
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                          struct.pack("ii", 1, 0))
+        client.close()
+        base = os.path.join(self.dir, str(self.count))
+        for name, text in (("c2s", ""), ("s2c", ""),
+                           ("log", "0.000000 - open\n0.000000 s2c rst\n")):
+            with open(f"{base}.{name}", "w") as file:
+                file.write(text)
 
     def run(self):
         announce(os.path.join(self.dir, "port"), self.port)
