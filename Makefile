@@ -139,6 +139,13 @@ $(BUILD)/lib/%.so: tests/lib/%.c
 	$(Q)$(CC) -O1 -g -D_GNU_SOURCE $(WARN) -MMD -MP -MF $@.d -pthread \
 		-fPIC -shared $(if $(filter early,$*),-Wl$(comma)-z$(comma)initfirst) -o $@ $<
 
+# Fuzz targets: clang's libFuzzer, with the libraries' archives instrumented.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(OBJ)/engine.a $(OBJ)/thin.a
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Ishim -fsanitize=fuzzer \
+		-o $@ $^ -lssl -lcrypto -pthread
+
 ## Targets for people
 
 tests: all $(UNIT) $(PROG) $(TESTLIB)	## build the libraries and all test programs
@@ -167,6 +174,10 @@ format:				## have clang-format rewrite what lint would complain of
 check:				## lint, all tests with the wide set, both sanitizers
 	$(Q)$(script)/check
 
+fuzz:				## fuzz the parsers and the handshake, FUZZ_SECONDS each (20)
+	$(Q)scripts/deps fuzz
+	$(Q)scripts/fuzz
+
 bench:				## what the shim costs, in pairs
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all $(PROG)
@@ -191,7 +202,7 @@ uninstall:			## remove what install put there
 LDCONFIG = $(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:				## remove what was built
-	$(Q)rm -rf build build-address-undefined build-thread
+	$(Q)rm -rf build build-address-undefined build-thread build-fuzzer-no-link-address-undefined
 
 help:				## this list
 	@awk -F '\t+## ' '/^[a-z]+:.*\t## / { sub(/:.*/, "", $$1); printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -199,7 +210,7 @@ help:				## this list
 
 FORCE:
 .DEFAULT_GOAL := all
-.PHONY: all tests unit demo test lint format check bench install uninstall clean help FORCE
+.PHONY: all tests unit demo test lint format check fuzz bench install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

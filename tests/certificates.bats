@@ -8,13 +8,13 @@
 load lib/helpers
 
 @test "every good certificate is accepted, every bad one refused, as openssl has it" {
-	local dir=$RUN_DIR/cases doors=() number port
+	local dir=$RUN_DIR/cases doors=() port
 
 	"$PYTHON" "$LIB/cases.py" make "$dir"
 	background tls_cases "$BUILD_DIR/prog/tls_cases" "$dir/list" "$dir/ports"
 	wait_for_file "$dir/ports"
 	"$PYTHON" "$LIB/cases.py" rules "$dir" "$dir/ports" >"$dir/rules.ini"
-	while read -r number port; do
+	while read -r _ port; do
 		doors+=(blocking 127.0.0.1 "$port")
 	done <"$dir/ports"
 	TLSSHIM_CONFIG=$dir/rules.ini shim "$BUILD_DIR/prog/knock" "${doors[@]}" >"$dir/knocks"

@@ -22,7 +22,7 @@ setup()
 	openssl pkey -in "$CA_DIR/client-only.key" -aes256 -passout pass:secret -out "$GOOD/KEY"
 	echo secret >"$GOOD/KEY_PASSWORD_FILE"
 	make_crl "$GOOD/CRL_FILE"
-	echo "$(pin_of localhost)" >"$GOOD/PIN_FILE"
+	pin_of localhost >"$GOOD/PIN_FILE"
 	cp -r "$CA_DIR/ca.d" "$GOOD/CA_DIR"
 	mkdir "$GOOD/CRL_DIR"
 	cp "$GOOD/CRL_FILE" "$GOOD/CRL_DIR/$(openssl x509 -noout -subject_hash -in "$CA_DIR/ca.pem").r0"
@@ -173,7 +173,7 @@ demanding()
 visitor()
 {
 	mkfifo "$RUN_DIR/orders"
-	shim_exec "$@" "$PYTHON" -uc '
+	shim_exec "$PYTHON" -uc '
 import socket, sys
 for line in open(sys.argv[1]):
     try:
