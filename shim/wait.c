@@ -15,6 +15,15 @@ int64_t wait_deadline(int64_t timeout)
 	return timeout ? conn_now() + timeout : WAIT_FOREVER;
 }
 
+/* What an instruction of the thread raises, and no wait: managed runtimes and
+ * crash reporters handle these without SA_RESTART. */
+static bool is_a_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE ||
+	       sig == SIGILL || sig == SIGTRAP || sig == SIGSYS ||
+	       sig == SIGABRT;
+}
+
 /*
  * A call that we had to wait for by ppoll(), which ends with EINTR for every
  * handler: would the kernel have restarted the call it stands for?  Which
@@ -25,6 +34,8 @@ static bool signals_restart(void)
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction act;
 
+		if (is_a_fault(sig))
+			continue;
 		if (sigaction(sig, NULL, &act) == 0 &&
 			act.sa_handler != SIG_DFL &&
 			act.sa_handler != SIG_IGN &&

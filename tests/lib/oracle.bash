@@ -31,6 +31,11 @@ teardown_file()
 
 setup()
 {
+	setup_oracle
+}
+
+setup_oracle()
+{
 	unset "${!TLSSHIM_@}"
 	export ORACLE_PEER=$BATS_FILE_TMPDIR/peer
 	export SHIM_TIMEOUT=20

@@ -15,6 +15,7 @@ answer is the port of a listening socket of its own.  Then one command a line:
                     connection has yet to do
     uncounted       how much came is not told in the end: how much a kernel
                     takes at once is not the same on TLS
+    count           how many connections there were
     echoing         connections made from now on echo what they get
     manual          connections made from now on do not handshake by themselves
     held            session tickets are kept back until the command tickets
@@ -50,9 +51,9 @@ TCP_CLOSE = 7
 class Connection(tlsserver.Peer):
     """One connection; what it has to do stands in a queue, for its thread."""
 
-    def __init__(self, session, sock, number):
+    def __init__(self, session, sock, client, number):
         super().__init__(session.server, sock, number)
-        self.session, self.client = session, sock.getpeername()
+        self.session, self.client = session, client
         self.todo = session.todo[number]
         self.to_wire, self.from_wire = bytearray(), bytearray()
         self.said, self.got = b"", b""
@@ -316,19 +317,20 @@ class Session:
         while self.is_wanted(None):
             with self.changed:
                 try:
-                    sock, _ = self.listener.accept()
+                    sock, client = self.listener.accept()
                 except BlockingIOError:
                     continue
                 except OSError:
                     return
                 sock.setblocking(True)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                c = Connection(self, sock, len(self.connections) + 1)
+                c = Connection(self, sock, client,
+                               len(self.connections) + 1)
                 c.auto = self.tls and self.auto
+                c.thread = threading.Thread(target=c.run, daemon=True)
+                c.thread.start()
                 self.connections.append(c)
                 self.changed.notify_all()
-            c.thread = threading.Thread(target=c.run, daemon=True)
-            c.thread.start()
 
     def is_wanted(self, timeout):
         """Is there a connection to accept?"""
@@ -364,6 +366,8 @@ class Session:
             self.auto = False
         elif line == "uncounted":
             self.uncounted = True
+        elif line == "count":
+            return str(len(self.connections))
         elif line == "echoing":
             self.echoing = True
         elif line == "held":
