@@ -6,6 +6,8 @@
 #include "real.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 struct real_calls real_calls;
 
@@ -43,8 +45,13 @@ void *real_symbol(void *handle, const char *name)
 
 void real_find_all(void)
 {
+	static atomic_bool found;
+
+	if (atomic_load(&found))
+		return;
 	for (size_t i = 0; i < sizeof(real_calls); i += sizeof(void *))
 		real_find(i);
+	atomic_store(&found, true);
 }
 
 void *real_of_libgcc(const char *name)

@@ -32,7 +32,7 @@ void *real_find(size_t offset);
 /* dlsym(3) in one library, for whoever opened it. */
 void *real_symbol(void *handle, const char *name);
 
-/* Finds them all, so that none is looked up in a signal handler later. */
+/* Finds them all, once: for a relay, which must not look any up. */
 void real_find_all(void);
 
 #define real(name)                                                             \

@@ -237,6 +237,8 @@ int relay_start(struct relay_leg *legs, unsigned n)
 
 	if (!start.stack)
 		return ENOMEM;
+	/* While the dynamic linker's data is there, and its lock is free. */
+	real_find_all();
 	/* By number: libc's own would leave out the signals it uses. */
 	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	err = run_copy(&start);
