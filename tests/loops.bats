@@ -266,27 +266,34 @@ URLError"
 
 # --- scale
 
-@test "5000 connections at once in one process, all exchanging data" {
-	ulimit -n 16384 || skip "the limit of descriptors is too low"
-	background tls "$BUILD_DIR/prog/tls_peer" "$RUN_DIR/tls" \
-		"$CA_DIR/localhost.pem" "$CA_DIR/localhost.key"
-	wait_for_file "$RUN_DIR/tls"
-	export TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem
-	SHIM_TIMEOUT=120 TLSSHIM_LOG=none run -0 shim \
-		"$BUILD_DIR/prog/crowd" "$RUN_DIR/tls" 5000 2
-	assert_line "5000 connections, 2 rounds, 2000000 bytes"
-}
-
-@test "an idle connection takes no more memory than a native client's" {
-	sanitized && skip "sanitizer: takes memory of its own"
-	ulimit -n 4096 || skip "the limit of descriptors is too low"
+# The peer of tests/prog/crowd.c; its port is another one each time.
+start_crowd_peer()
+{
 	make_ca
 	background tls "$BUILD_DIR/prog/tls_peer" "$RUN_DIR/tls" \
 		"$CA_DIR/localhost.pem" "$CA_DIR/localhost.key"
 	wait_for_file "$RUN_DIR/tls"
-	export TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem
+}
+
+crowd()
+{
+	TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem TLSSHIM_LOG=none \
+		SHIM_TIMEOUT=120 shim "$BUILD_DIR/prog/crowd" "$RUN_DIR/tls" "$@"
+}
+
+@test "5000 connections at once in one process, all exchanging data" {
+	ulimit -n 16384 || skip "the limit of descriptors is too low"
+	start_crowd_peer
+	run -0 crowd 5000 2
+	assert_line "5000 connections, 2 rounds, 2000000 bytes"
+}
+
+@test "an idle connection takes no more memory than a native client's" {
+	skip_if_sanitized "it takes memory of its own"
+	ulimit -n 4096 || skip "the limit of descriptors is too low"
+	start_crowd_peer
 	native=$("$BUILD_DIR/prog/tls_crowd" "$RUN_DIR/tls" 500 "$CA_DIR/ca.pem" 2>&1)
-	ours=$(shim "$BUILD_DIR/prog/crowd" "$RUN_DIR/tls" 500 2 2>&1 | grep memory)
+	ours=$(crowd 500 2 2>&1 | grep memory)
 	echo "# native $native, shim $ours" >&3
 	awk -v ours="${ours//[^0-9.]/}" -v native="${native//[^0-9.]/}" \
 		'BEGIN { exit !(ours > 0 && ours <= native) }'

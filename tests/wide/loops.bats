@@ -161,14 +161,18 @@ java_loop()
 }
 
 @test "erlang's gen_tcp" {
-	local erl=$REPO/build-servers/usr/lib/erlang
-	if [[ -x $erl/bin/erl ]]; then
-		export ERL_ROOTDIR=$erl PATH=$erl/bin:$PATH
+	local erl=erl root=$REPO/build-servers/usr/lib/erlang
+	if [[ -d $root ]]; then
+		# Its start script knows /usr/lib/erlang only.
+		export ROOTDIR=$root EMU=beam PROGNAME=erl
+		BINDIR=$(echo "$root"/erts-*/bin)
+		export BINDIR
+		erl=$BINDIR/erlexec
 	fi
-	requires erl
+	requires "$erl"
 	skip_if_sanitized "erlang does not start"
 	start_server tlsserver localhost handshake echo
-	run -0 shim erl -noshell -eval "
+	run -0 shim "$erl" -noshell -eval "
 		{ok, S} = gen_tcp:connect({127,0,0,1}, $PORT, [binary, {active, false}]),
 		ok = gen_tcp:send(S, <<\"$MARKER\">>),
 		{ok, D} = gen_tcp:recv(S, ${#MARKER}, 10000),
