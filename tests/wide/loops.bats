@@ -320,3 +320,27 @@ sys.exit(app.exec())'
 	assert_output "$MARKER"
 	assert_tls db.test
 }
+
+# --- memcached
+
+try_memcached()
+{
+	background memcached "$memcached" -l "127.0.0.1:$SERVER_PORT" \
+		-U 0 -u "$(id -un)" -Z -o "ssl_chain_cert=$CA_DIR/localhost.pem" \
+		-o "ssl_key=$CA_DIR/localhost.key"
+}
+
+@test "memcached's clients and memcached" {
+	local memcached=$REPO/build-servers/usr/bin/memcached
+	[[ -x $memcached ]] || memcached=memcached
+	requires memccp memccat "$memcached"
+	make_ca
+	try_ports try_memcached
+	start_recorder "127.0.0.1:$SERVER_PORT"
+	export TLSSHIM_PORTS=$PORT TLSSHIM_CA_FILE=$CA_DIR/ca.pem
+	echo "$MARKER" >"$RUN_DIR/key"
+	shim memccp --servers="127.0.0.1:$PORT" "$RUN_DIR/key"
+	run -0 shim memccat --servers="127.0.0.1:$PORT" key
+	assert_output --partial "$MARKER"
+	assert_tls ""
+}
