@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include "config.h"
 #include "dial.h"
+#include "relay.h"
 
 #define HOOK_RESTRICT(name, params, args)                                      \
 	HOOK int name params                                                   \
@@ -45,16 +46,24 @@ HOOK int prctl(int option, ...)
 	return real(prctl)(option, args[0], args[1], args[2], args[3]);
 }
 
-HOOK void _exit(int status)
+/* In a container that was pid 1 relays die with their program. */
+static void finish(void)
 {
 	conn_finish_all();
+	if (fdtab_is_used())
+		relay_wait_for_all();
+}
+
+HOOK void _exit(int status)
+{
+	finish();
 	real(_exit)(status);
 	__builtin_unreachable();
 }
 
 HOOK void _Exit(int status)
 {
-	conn_finish_all();
+	finish();
 	real(_Exit)(status);
 	__builtin_unreachable();
 }
@@ -62,12 +71,12 @@ HOOK void _Exit(int status)
 /* exit() and return from main. */
 __attribute__((destructor)) static void at_exit(void)
 {
-	conn_finish_all();
+	finish();
 }
 
 static void at_quick_exit_handler(void)
 {
-	conn_finish_all();
+	finish();
 }
 
 /* First registered, last run: after the program's own handlers. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,6 +32,23 @@ struct leaving {
 	int fd;		/* a number of our own for its placeholder */
 	int inner;	/* the other end of the plugged placeholder */
 };
+
+/* One hand-over at a time: two would plug the same placeholder. */
+static pthread_mutex_t plugging = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+
+/* In a copy of the process it may be held by a thread that is not there.
+ * false: this very thread plugs, and is in a signal handler. */
+static bool lock_plugging(void)
+{
+	static const pthread_mutex_t fresh =
+		PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+	static _Atomic(uint64_t) keeper;
+	uint64_t now = keeper_token(), before = atomic_exchange(&keeper, now);
+
+	if (before && before != now)
+		plugging = fresh;
+	return pthread_mutex_lock(&plugging) == 0;
+}
 
 struct plan {
 	struct leaving *all;
@@ -144,6 +162,9 @@ static int make_inner(int fd)
 					.sin_addr = {htonl(INADDR_LOOPBACK)}}};
 	union policy_addr v6 = {.in6 = {.sin6_family = AF_INET6,
 					.sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+	/* A relay that is killed must look like a broken connection, not like
+	 * one that ended: until it says otherwise, closing is a reset. */
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	int64_t end = conn_now() + LOOPBACK_NS;
 	int inner, on = 1;
 
@@ -156,6 +177,7 @@ static int make_inner(int fd)
 		return -1;
 	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	return conn_move_up(inner);
 }
 
@@ -235,6 +257,12 @@ static bool plan_inheritable(int fd, uintptr_t cell, void *arg)
 
 static void refuse(const struct leaving *one, const char *why)
 {
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	/* A socket that is connected to nothing again, not one that ended:
+	 * without the error that tells of this. */
+	real(connect)(one->fd, &none, sizeof(none));
+	sockopt_int(one->fd, SOL_SOCKET, SO_ERROR);
 	log_line(LOG_LEVEL_ERROR,
 		"%s: cannot hand the connection over to a relay: %s; whoever "
 		"uses it outside this process gets EPIPE and ENOTCONN",
@@ -343,6 +371,7 @@ static void finish(struct plan *plan)
 		conn_put(plan->all[i].c);
 	}
 	munmap(plan->legs, plan->mapped);
+	pthread_mutex_unlock(&plugging);
 }
 
 static void run(struct plan *plan)
@@ -356,7 +385,12 @@ static void run(struct plan *plan)
 static bool begin(struct plan *plan)
 {
 	memset(plan, 0, sizeof(*plan));
-	return atomic_load(&conn_count) && make_room(plan);
+	if (!atomic_load(&conn_count) || !lock_plugging())
+		return false;
+	if (make_room(plan))
+		return true;
+	pthread_mutex_unlock(&plugging);
+	return false;
 }
 
 void plug_all(void)

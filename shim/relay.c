@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "conn.h"
 #include "log.h"
 #include "lighten.h"
@@ -25,6 +26,9 @@
 #include "relay_leg.h"
 
 #define STACK_SIZE (256 << 10)
+#define LINGER_NS 60000000000LL
+/* More relays at a time stay zombies until the program ends. */
+#define KEPT_MAX 64
 
 /* ---- what it looks like ---- */
 
@@ -179,6 +183,8 @@ struct start {
 	unsigned n;
 	void *stack;
 	pid_t program;
+	long flags; /* of clone() */
+	pid_t pid;
 	int result;
 };
 
@@ -208,10 +214,12 @@ static void relay_main(const struct start *start)
 static int make_copy(void *arg)
 {
 	struct start *start = arg;
-	long pid = real(syscall)(SYS_clone, 0, NULL, NULL, NULL, NULL);
+	long pid =
+		real(syscall)(SYS_clone, start->flags, NULL, NULL, NULL, NULL);
 
 	if (pid == 0)
 		relay_main(start);
+	start->pid = (pid_t)pid;
 	start->result = pid < 0 ? errno : 0;
 	real(syscall)(SYS_exit, 0);
 	return 0;
@@ -229,9 +237,72 @@ static int run_copy(struct start *start)
 	return start->result;
 }
 
+/* ---- where orphans come back ---- */
+
+/* Relays that are children of this process all the same. */
+static atomic_int kept[KEPT_MAX];
+
+/*
+ * An orphan would become the child of a program that is pid 1 or a subreaper,
+ * and its end a SIGCHLD.  A child that is made without a signal is seen by
+ * nobody who does not ask for it by __WALL, and is reaped here.
+ */
+static bool inherits_orphans(void)
+{
+	int on = 0;
+
+	return getpid() == 1 ||
+	       (real(prctl)(PR_GET_CHILD_SUBREAPER, &on, 0, 0, 0) == 0 && on);
+}
+
+static void keep(pid_t pid)
+{
+	for (int i = 0; i < KEPT_MAX; i++) {
+		int none = 0;
+
+		if (atomic_compare_exchange_strong(&kept[i], &none, pid))
+			return;
+	}
+}
+
+/* Reaps those that have ended; are there others? */
+static bool reap(void)
+{
+	bool left = false;
+
+	for (int i = 0; i < KEPT_MAX; i++) {
+		pid_t pid = atomic_load(&kept[i]);
+
+		/* In a copy of the process they are no children. */
+		if (pid && waitpid(pid, NULL, __WCLONE | WNOHANG))
+			atomic_store(&kept[i], 0);
+		else if (pid)
+			left = true;
+	}
+	return left;
+}
+
+void relay_wait_for_all(void)
+{
+	const struct timespec nap = {.tv_nsec = 5000000};
+	int64_t end;
+
+	if (!reap() || getpid() != 1)
+		return;
+	end = conn_now() + LINGER_NS;
+	while (reap() && conn_now() < end)
+		nanosleep(&nap, NULL);
+}
+
 int relay_start(struct relay_leg *legs, unsigned n)
 {
-	struct start start = {legs, n, map(STACK_SIZE), getpid(), 0};
+	struct start start = {
+		.legs = legs,
+		.n = n,
+		.stack = map(STACK_SIZE),
+		.program = getpid(),
+		.flags = inherits_orphans() ? CLONE_PARENT : 0,
+	};
 	uint64_t all = ~UINT64_C(0), old = 0;
 	int err;
 
@@ -244,5 +315,8 @@ int relay_start(struct relay_leg *legs, unsigned n)
 	err = run_copy(&start);
 	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 	munmap(start.stack, STACK_SIZE);
+	reap();
+	if (!err && start.flags)
+		keep(start.pid);
 	return err;
 }

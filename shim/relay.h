@@ -52,4 +52,8 @@ struct relay_leg {
  */
 int relay_start(struct relay_leg *legs, unsigned n);
 
+/* At the end of a program that is pid 1: its relays would be killed with it.
+ * Waits for them, bounded. */
+void relay_wait_for_all(void);
+
 #endif

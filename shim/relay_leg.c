@@ -50,15 +50,6 @@ static int queued(int fd)
 
 /* ---- ends ---- */
 
-/* A relay that is killed must look like a broken connection, not like one that
- * ended well: the default is a reset. */
-static void set_reset_on_close(int inner, bool on)
-{
-	struct linger now = {.l_onoff = on, .l_linger = 0};
-
-	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}
-
 /* Unread bytes would turn close() into a reset, which may destroy at the peer
  * what was sent. */
 static void drain(int fd)
@@ -70,8 +61,10 @@ static void drain(int fd)
 			return;
 }
 
+/* Closing the loopback end is a reset unless it is said otherwise (plug.c). */
 static void end_leg(struct relay_leg *leg)
 {
+	const struct linger properly = {.l_onoff = 0};
 	const struct conn *c = leg->c;
 
 	if (leg->fin_sent && !leg->broken)
@@ -81,7 +74,8 @@ static void end_leg(struct relay_leg *leg)
 	real(close)(c->real);
 	if (leg->inner >= 0) {
 		if (!leg->broken)
-			set_reset_on_close(leg->inner, false);
+			real(setsockopt)(leg->inner, SOL_SOCKET, SO_LINGER,
+				&properly, sizeof(properly));
 		real(close)(leg->inner);
 	}
 	munmap(leg->to_program.bytes, BUFFER_SIZE);
@@ -404,7 +398,5 @@ bool leg_begin(struct relay_leg *leg)
 {
 	leg->to_program.bytes = map_buffer();
 	leg->to_peer.bytes = map_buffer();
-	if (leg->inner >= 0)
-		set_reset_on_close(leg->inner, true);
 	return leg->to_program.bytes && leg->to_peer.bytes;
 }

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The relay as a process: what it is, what the program notices of it, what it
+# weighs, and what happens where there can be none.
+
+load lib/oracle
+
+EMPTY="peer: 0 bytes e3b0c44298fc1c14"
+
+@test "the program sees no child, no signal and no descriptor of twenty relays" {
+	run run_shim relaying unseen
+	assert_output --partial "descriptors = 1
+SIGCHLD = 0
+wait = -1 ECHILD
+waitpid = -1 ECHILD
+of our group = -1 ECHILD
+status 0"
+	assert_log "handed over to a relay"
+}
+
+@test "nor does a subreaper" {
+	run run_shim relaying subreaper
+	assert_output --partial "SIGCHLD = 0
+wait = -1 ECHILD
+waitpid = -1 ECHILD
+of our group = -1 ECHILD
+status 0"
+}
+
+@test "a relay: its name, session, descriptors, signals and end" {
+	shows relaying anatomy <<-END
+	found = 1
+	not our child = 1
+	own session = 1
+	threads = 1
+	descriptors = 3
+	blocked = 0
+	ignored = 0
+	caught = 0
+	in /
+	ends with its connection = 1
+	SIGTERM ends it = 1
+	reset = -1 ECONNRESET
+	status 0
+	peer: 5 bytes 135fc7a09da25f03 closed it
+	$EMPTY cut off
+	END
+}
+
+@test "a relay that is killed is a broken connection" {
+	shows relaying killed <<-END
+	answer = 6 'before'
+	read = -1 ECONNRESET
+	write = -1 EPIPE
+	status 0
+	peer: 6 bytes 6db7d803e74f1ffa cut off
+	END
+}
+
+@test "one relay for all connections of one fork" {
+	run run_shim relaying shared
+	assert_output --partial "sockets = 21"
+	assert_output --partial "ended = 1"
+	refute_output --partial "alive = -1"
+}
+
+@test "a relay of a program with 1 GiB of memory is small" {
+	run run_shim relaying weight
+	grep -E "RSS|writing" <<<"$output" >&2
+	assert_output --partial "RSS below 16 MB = 1"
+	assert_output --partial "PSS below 4 MB = 1"
+}
+
+@test "a slow reader holds the peer back: 100 MB take no memory" {
+	run run_shim relaying slow-reader
+	assert_output --partial "RSS below 16 MB = 1"
+	assert_output --partial "all came = 1"
+}
+
+@test "no processes left: the operation fails, the connection goes on" {
+	[[ $(id -u) == 0 ]] || skip "needs root: to become a user with none"
+	TLSSHIM_LOG=stderr run run_shim relaying no-processes
+	assert_output --partial "dprintf = -1 EPIPE"
+	assert_output --partial "answer = 6 'parent'"
+	assert_output --partial "cannot hand the connection over to a relay"
+}
+
+@test "no loopback: the child has nothing, the connection goes on" {
+	[[ $(id -u) == 0 ]] || skip "needs root: a network of its own"
+	run run_shim relaying no-loopback
+	assert_output --partial "child writes = -1 EPIPE"
+	assert_output --partial "child reads = -1 ENOTCONN"
+	assert_output --partial "answer = 6 'parent'"
+	assert_log "cannot hand the connection over to a relay: the loopback"
+}
