@@ -470,8 +470,11 @@ static int give_address(const union policy_addr *from, struct sockaddr *addr,
 static int give_peer(const struct conn *c, struct sockaddr *addr,
 	socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room;
 
+	if (!len)
+		return EFAULT;
+	room = *len;
 	if (real(getpeername)(c->real, addr, len) < 0)
 		return errno;
 	*len = room;
