@@ -143,7 +143,7 @@ static bool parse_network(char *host, struct config_section *section)
 
 		if (strlen(rest) >= sizeof(prefix))
 			return false;
-		strcpy(prefix, rest);
+		memcpy(prefix, rest, strlen(rest) + 1);
 		*end = '\0';
 	}
 	if (bracketed)

@@ -25,7 +25,9 @@ struct tls_context {
 	struct tls_settings settings; /* its strings lie behind this struct */
 	struct context *current;      /* guarded by `lock` */
 	struct files files;	      /* of the last reading; one reloader's */
-	atomic_flag busy;	      /* somebody looks at the files */
+	/* Somebody looks at the files.  In the child of a fork during which
+	 * another thread did, for ever: its list may be half made. */
+	atomic_flag busy;
 	atomic_long next_look;	      /* CLOCK_MONOTONIC, seconds */
 	atomic_bool frozen;	      /* no file is looked at any more */
 };

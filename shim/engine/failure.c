@@ -108,21 +108,21 @@ unsigned failure_set_ssl(struct tls_failure *f, bool open)
 {
 	unsigned long e = first_ssl_error();
 	int reason = ERR_GET_REASON(e);
+	bool is_ssl = ERR_GET_LIB(e) == ERR_LIB_SSL;
 
 	if (reason == ERR_R_MALLOC_FAILURE) {
 		failure_set(f, TLS_FAIL_MEMORY, "out of memory");
-	} else if (ERR_GET_LIB(e) != ERR_LIB_SSL) {
-		set_reason(f, e, open);
-	} else if (reason > SSL_AD_REASON_OFFSET &&
+	} else if (is_ssl && reason > SSL_AD_REASON_OFFSET &&
 		   reason < SSL_AD_REASON_OFFSET + 256) {
 		failure_set(f, TLS_FAIL_PROTOCOL,
 			"the server sent the alert %s",
 			failure_alert_name(
 				(unsigned)reason - SSL_AD_REASON_OFFSET));
 		return (unsigned)reason - SSL_AD_REASON_OFFSET;
-	} else if (!open && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
-				    reason == SSL_R_WRONG_SSL_VERSION ||
-				    reason == SSL_R_VERSION_TOO_LOW)) {
+	} else if (is_ssl && !open &&
+		   (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
+			   reason == SSL_R_WRONG_SSL_VERSION ||
+			   reason == SSL_R_VERSION_TOO_LOW)) {
 		failure_set(f, TLS_FAIL_PROTOCOL,
 			"the server speaks no TLS version of 1.2 or later");
 	} else {
