@@ -9,6 +9,7 @@
 #include <linux/sockios.h>
 #include "fdtab.h"
 #include "keeper.h"
+#include "plug.h"
 #include "real.h"
 #include "report.h"
 
@@ -18,11 +19,11 @@
 /* SO_LINGER with a time of 0: the program asks for a reset. */
 static bool wants_reset(const struct conn *c)
 {
-	struct linger linger = { 0 };
+	struct linger linger = {0};
 	socklen_t len = sizeof(linger);
 
-	return real(getsockopt)(c->real, SOL_SOCKET, SO_LINGER, &linger,
-		       &len) == 0 &&
+	return real(getsockopt)(
+		       c->real, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 &&
 	       linger.l_onoff && linger.l_linger == 0;
 }
 
@@ -39,8 +40,8 @@ static void grow_send_buffer(const struct conn *c)
 		return;
 	if (real(setsockopt)(c->real, SOL_SOCKET, SO_SNDBUFFORCE, &want,
 		    sizeof(want)) < 0)
-		real(setsockopt)(c->real, SOL_SOCKET, SO_SNDBUF, &want,
-			sizeof(want));
+		real(setsockopt)(
+			c->real, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want));
 }
 
 /* Unread bytes (session tickets) would turn close() into a reset, and a reset
@@ -58,7 +59,7 @@ static void drain(const struct conn *c)
 static void wait_until_taken(struct conn *c)
 {
 	int64_t end = conn_now() + LINGER_MS * 1000000LL;
-	struct pollfd p = { .fd = c->real, .events = POLLOUT };
+	struct pollfd p = {.fd = c->real, .events = POLLOUT};
 
 	while (c->tls->flush(c->session) == TLS_WANT_WRITE) {
 		int64_t left = (end - conn_now()) / 1000000;
@@ -69,31 +70,52 @@ static void wait_until_taken(struct conn *c)
 	}
 }
 
-/*
- * Sends what was accepted, close_notify, and the FIN.  What the kernel does
- * not take at once, even with a bigger buffer, is waited for, up to LINGER_MS.
- */
-static void say_goodbye(struct conn *c)
+static void end_real(struct conn *c)
 {
-	if (c->state != CONN_OPEN || !c->session)
-		return;
-	if (!c->end_reported)
-		report_closed(c);
-	c->end_reported = true;
-	if (wants_reset(c))
-		return;
-	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
-		grow_send_buffer(c);
-		wait_until_taken(c);
-	}
 	c->write_end = true;
 	real(shutdown)(c->real, SHUT_WR);
 	drain(c);
 }
 
+/* Sends what was accepted, close_notify, and the FIN.  false: the kernel does
+ * not take it all at once, even with a bigger buffer.  Under the lock. */
+static bool say_goodbye(struct conn *c)
+{
+	if (c->state != CONN_OPEN || !c->session)
+		return true;
+	if (!c->end_reported)
+		report_closed(c);
+	c->end_reported = true;
+	if (wants_reset(c))
+		return true;
+	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
+		grow_send_buffer(c);
+		if (c->tls->flush(c->session) == TLS_WANT_WRITE)
+			return false;
+	}
+	end_real(c);
+	return true;
+}
+
+/* Nobody waits in close(): what is left goes to a relay.  Where there can be
+ * none it is waited for after all, up to LINGER_MS.  Without the lock. */
+static void leave(struct conn *c)
+{
+	bool done;
+
+	if (conn_lock(c) != 0)
+		return;
+	done = say_goodbye(c);
+	conn_unlock(c);
+	if (done || plug_rest(c) || conn_lock(c) != 0)
+		return;
+	wait_until_taken(c);
+	end_real(c);
+	conn_unlock(c);
+}
+
 static void conn_finish(struct conn *c)
 {
-	say_goodbye(c);
 	if (c->session)
 		c->tls->session_free(c->session);
 	c->session = NULL;
@@ -112,6 +134,7 @@ void conn_put(struct conn *c)
 		return;
 	/* Nobody else can have it now; no lock is needed, but the sanitizers
 	 * want to see one. */
+	leave(c);
 	conn_lock(c);
 	conn_finish(c);
 	conn_unlock(c);
@@ -131,10 +154,8 @@ static bool finish_one(int fd, uintptr_t cell, void *arg)
 	if (!fdtab_is_number(cell))
 		return true;
 	c = fdtab_get(fd);
-	if (c && conn_lock(c) == 0) {
-		say_goodbye(c);
-		conn_unlock(c);
-	}
+	if (c && c != &conn_hidden)
+		leave(c);
 	if (c)
 		conn_put(c);
 	return true;

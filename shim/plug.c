@@ -429,6 +429,25 @@ void plug_fd(int fd)
 	errno = saved_errno;
 }
 
+bool plug_rest(struct conn *c)
+{
+	struct plan plan;
+	int err;
+
+	if (keeper_is_borrowed() || !begin(&plan))
+		return false;
+	plan.legs[0] = (struct relay_leg){.c = c, .inner = -1};
+	dial_gate_close();
+	err = relay_start(plan.legs, 1);
+	if (!err)
+		conn_plugged(c);
+	dial_gate_open();
+	log_line(LOG_LEVEL_INFO, "%s: the rest is sent by a relay: %s",
+		c->destination, err ? strerrordesc_np(err) : "started");
+	finish(&plan);
+	return !err;
+}
+
 static bool has_opened(int fd)
 {
 	conn_ref struct conn *c = fdtab_get(fd);

@@ -28,6 +28,13 @@ void plug_inheritable(void);
 /* The one behind this number, if it is one. */
 void plug_fd(int fd);
 
+/*
+ * What the kernel does not take of a connection that ends: a relay sends it,
+ * with close_notify.  No lock is held.  false: it is still the caller's affair.
+ */
+struct conn;
+bool plug_rest(struct conn *c);
+
 /* Those among the descriptors that a message passes on (SCM_RIGHTS). */
 struct msghdr;
 void plug_passed(const struct msghdr *msg);

@@ -112,3 +112,18 @@ load lib/oracle
 	same forking quick_exit
 	same forking kill
 }
+
+@test "close and exit wait for nobody: a relay sends what the peer has no room for" {
+	run run_shim forking slow-close
+	assert_output --partial "close = 0
+at once = 1
+all arrived = 1
+peer: end
+status 0"
+	run run_shim forking slow-exit
+	assert_output --partial "at once = 1
+all arrived = 1
+peer: end
+status 0"
+	assert_equal "$(grep -c 'the rest is sent by a relay: started' "$RUN_DIR/shim.log")" 2
+}

@@ -5,6 +5,7 @@
 #include <pty.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -702,6 +703,73 @@ static void end_kill(void)
 	write_much_and(kill_self);
 }
 
+/* ---- close() and exit with a peer that does not read ---- */
+
+/* Writes until nothing more is taken; returns how much was. */
+static long stuff(int fd)
+{
+	long sum = 0;
+	ssize_t r;
+
+	set_nonblocking(fd, true);
+	fill_pattern(buf, 0, sizeof(buf));
+	for (int idle = 0; idle < 10;) {
+		r = write(fd, buf + sum % 16, 60000);
+		if (r > 0) {
+			sum += r;
+			idle = 0;
+		} else {
+			idle++;
+			usleep(10000);
+		}
+	}
+	return sum;
+}
+
+/* As much as this user may have: root may have more. */
+static int dial_slow(void)
+{
+	int most = 1 << 29, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
+	if (try_connect(fd))
+		give_up("connect");
+	peer("&sleep 2");
+	peer("&read");
+	if (getuid() == 0 && setuid(65534) < 0)
+		give_up("setuid");
+	return fd;
+}
+
+static void slow_close(void)
+{
+	int fd = dial_slow();
+	long sum = stuff(fd);
+	double begun = now();
+
+	show("close", close(fd));
+	show("at once", now() - begun < 0.5);
+	show("all arrived", atol(peer("so_far")) == sum);
+	say("peer: %s\n", peer("end"));
+}
+
+static void slow_exit(void)
+{
+	long *sum = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double begun = now();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		*sum = stuff(dial_slow());
+		exit(0);
+	}
+	reap(pid);
+	show("at once", now() - begun < 1.5);
+	show("all arrived", atol(peer("so_far")) == *sum);
+	say("peer: %s\n", peer("end"));
+}
+
 SCENARIOS({"fork", by_fork}, {"_Fork", by__fork}, {"sys-fork", by_sys_fork},
 	{"sys-clone", by_sys_clone}, {"sys-clone3", by_sys_clone3},
 	{"clone", by_clone}, {"forkpty", by_forkpty}, {"daemon", by_daemon},
@@ -714,4 +782,5 @@ SCENARIOS({"fork", by_fork}, {"_Fork", by__fork}, {"sys-fork", by_sys_fork},
 	{"peer-half-closes", peer_half_closes}, {"peer-resets", peer_resets},
 	{"peer-cuts", peer_cuts}, {"unread", unread},
 	{"connecting", connecting}, {"exit", end_exit}, {"_exit", end__exit},
-	{"quick_exit", end_quick_exit}, {"kill", end_kill})
+	{"quick_exit", end_quick_exit}, {"kill", end_kill},
+	{"slow-close", slow_close}, {"slow-exit", slow_exit})
