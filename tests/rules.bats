@@ -235,3 +235,32 @@ ca-file = /nowhere"
 	assert_line "poll: open, $MARKER"
 	assert_line "blocking: EACCES, write EPIPE"
 }
+
+@test "TLSSHIM_PLAINTEXT=deny holds for data that opens its own connection, too" {
+	serve localhost echo
+	unset TLSSHIM_CONFIG
+	TLSSHIM_PLAINTEXT=deny run -0 shim "$PYTHON" -c '
+import ctypes, socket, struct, sys
+port = int(sys.argv[1])
+addr = "127.0.0.1", port
+for call in "sendto", "sendmsg", "syscall":
+    s = socket.socket()
+    try:
+        if call == "sendto":
+            s.sendto(b"plaintext-marker", socket.MSG_FASTOPEN, addr)
+        elif call == "sendmsg":
+            s.sendmsg([b"plaintext-marker"], [], socket.MSG_FASTOPEN, addr)
+        else:
+            raw = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port),
+                              socket.inet_aton("127.0.0.1"))
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.syscall(42, s.fileno(), raw, 16) < 0:
+                raise OSError(ctypes.get_errno(), "")
+        print(call, "passed")
+    except OSError as e:
+        print(call, e.errno)' "$PORT"
+	assert_output "sendto 13
+sendmsg 13
+syscall 13"
+	assert_wire_silent
+}
