@@ -360,15 +360,14 @@ class Peer:
     def recv_some(self):
         """What can be had from what came last; Ended at the end."""
         try:
-            return self.tls.read(65536) or self.stop("close_notify")
-        except ssl.SSLWantReadError:
-            pass
-        try:
-            self.take()
+            if not self.buffered():
+                self.take()
             return self.tls.read(65536) or self.stop("close_notify")
         except ssl.SSLWantReadError:
             self.flush()
             return b""
+        except ssl.SSLZeroReturnError:
+            return self.stop("close_notify")
         except ssl.SSLEOFError:
             return self.stop("fin")
 
