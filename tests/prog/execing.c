@@ -255,13 +255,17 @@ static void spawn(void)
 	char *plain[] = {"talk", (char *)number(fd), "inherited", NULL};
 	posix_spawn_file_actions_t actions;
 	pid_t pid;
+	int r;
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fd, 7);
-	show("spawn", posix_spawn(&pid, talk, &actions, NULL, argv, environ));
+	/* Told after the child has spoken: the two write to one place. */
+	r = posix_spawn(&pid, talk, &actions, NULL, argv, environ);
 	reap(pid);
-	show("spawnp", posix_spawnp(&pid, talk, NULL, NULL, plain, environ));
+	show("spawn", r);
+	r = posix_spawnp(&pid, talk, NULL, NULL, plain, environ);
 	reap(pid);
+	show("spawnp", r);
 	posix_spawn_file_actions_destroy(&actions);
 	answer(fd, "parent");
 	close(fd);
