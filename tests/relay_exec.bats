@@ -49,8 +49,8 @@ load lib/oracle
 
 @test "system, popen and vfork leave the connection in the process" {
 	same execing helpers
-	run_shim execing helpers
-	refute_log relay
+	# ThreadSanitizer makes a fork of vfork.
+	[[ $BUILD_DIR == *-thread* ]] || refute_log relay
 }
 
 @test "a child of vfork moves the connection onto 0 and 1" {

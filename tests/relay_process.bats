@@ -58,6 +58,27 @@ status 0"
 	END
 }
 
+@test "a program that is gone is given up, though its peer says nothing" {
+	run run_shim relaying orphaned
+	assert_output --partial "close = 0
+peer: end
+stays a while = 0
+ends = 1"
+}
+
+@test "a half-closed program waits longer than a closed one would be remembered" {
+	run run_shim relaying patient
+	assert_output --partial "read = 11 'late answer'
+end = 0"
+}
+
+@test "strangers who connect to the loopback first get nothing and spoil nothing" {
+	MORE_PRELOADS=$BUILD_DIR/lib/stranger.so run run_shim relaying strangers
+	assert_equal "$(grep -c "answer = 6 'secret'" <<<"$output")" 5
+	assert_equal "$(grep -c "the stranger heard nothing" <<<"$output")" 5
+	refute_output --partial something
+}
+
 @test "one relay for all connections of one fork" {
 	run run_shim relaying shared
 	assert_output --partial "sockets = 21"
@@ -66,6 +87,7 @@ status 0"
 }
 
 @test "a relay of a program with 1 GiB of memory is small" {
+	skip_if_sanitized "their memory is kept"
 	run run_shim relaying weight
 	grep -E "RSS|writing" <<<"$output" >&2
 	assert_output --partial "RSS below 16 MB = 1"

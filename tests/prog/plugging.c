@@ -25,7 +25,7 @@ static void *busy(void *arg)
 		if (!is_pattern(in, at, sizeof(in)))
 			return "wrong";
 		at += sizeof(in);
-		usleep(1000);
+		usleep(5000);
 	}
 	return "right";
 }

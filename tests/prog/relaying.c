@@ -221,6 +221,59 @@ static void killed(void)
 	show("write", write(fd, "after", 5));
 }
 
+static void short_linger(int fd)
+{
+	int seconds = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_LINGER2, &seconds, sizeof(seconds)))
+		give_up("TCP_LINGER2");
+}
+
+/* The program is gone and the peer silent: the relay does not stay. */
+static void orphaned(void)
+{
+	int fd = dial();
+	char args[300];
+	pid_t pid;
+
+	hand_over(fd);
+	short_linger(fd);
+	pid = find_relay(args, sizeof(args));
+	write_all(fd, "last words", 10);
+	show("close", close(fd));
+	say("peer: %s\n", peer("end"));
+	show("stays a while", kill(pid, 0));
+	show("ends", ends(pid));
+}
+
+/* A program that only half-closed may wait longer than that. */
+static void patient(void)
+{
+	int fd = dial();
+
+	hand_over(fd);
+	short_linger(fd);
+	show("half-close", shutdown(fd, SHUT_WR));
+	say("peer: %s\n", peer("end"));
+	sleep(4);
+	peer("send late answer");
+	show_bytes("read", read(fd, buf, 20), buf);
+	peer("finish");
+	show("end", read(fd, buf, 20));
+	close(fd);
+}
+
+static void strangers(void)
+{
+	for (int i = 0; i < 5; i++) {
+		int fd = dial();
+
+		hand_over(fd);
+		talk(fd, "secret");
+		close(fd);
+	}
+}
+
 /* All connections of one event have one relay. */
 static void shared(void)
 {
@@ -350,6 +403,7 @@ static void no_loopback(void)
 }
 
 SCENARIOS({"unseen", unseen}, {"subreaper", subreaper}, {"anatomy", anatomy},
-	{"killed", killed}, {"shared", shared}, {"weight", weight},
+	{"killed", killed}, {"orphaned", orphaned}, {"patient", patient},
+	{"strangers", strangers}, {"shared", shared}, {"weight", weight},
 	{"slow-reader", slow_reader}, {"no-processes", no_processes},
 	{"no-loopback", no_loopback})

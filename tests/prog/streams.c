@@ -53,7 +53,7 @@ static void two_streams(void)
 	show("fclose", fclose(out));
 	show("half-close", shutdown(fd, SHUT_WR));
 	peer("finish");
-	show("end", getline(&line, &room, in));
+	show("end", getline(&line, &room, in) == -1);
 	show("feof", feof(in) != 0);
 	show("fclose", fclose(in));
 	free(line);

@@ -106,6 +106,7 @@ start_ftp()
 @test "ncat --exec" {
 	requires ncat
 	start_greeter
+	# shellcheck disable=SC2016
 	printf '#!/bin/sh\nread -r x\necho "heard $x" >%s/heard\necho bye\n' \
 		"$RUN_DIR" >"$RUN_DIR/script"
 	chmod +x "$RUN_DIR/script"
@@ -117,6 +118,7 @@ start_ftp()
 @test "tcpclient gives the connection to a program as 6 and 7" {
 	requires tcpclient
 	start_server tlsserver localhost handshake "send=220 $MARKER\\n" echo
+	# shellcheck disable=SC2016
 	run -0 shim tcpclient -RH 127.0.0.1 "$PORT" sh -c \
 		'read x <&6; echo got $x; echo yes >&7; head -n 1 <&6'
 	assert_output "got 220 $MARKER
