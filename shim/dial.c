@@ -93,8 +93,8 @@ static struct tls_context *new_context(const struct tls_engine *tls,
 	struct tls_settings settings = dest->tls;
 
 	settings.complain = complain;
-	/* The engine copies them.
-	 * cppcheck-suppress returnDanglingLifetime */
+	/* The engine copies them. */
+	/* cppcheck-suppress returnDanglingLifetime */
 	return tls->context_new(&settings, why);
 }
 

@@ -163,6 +163,8 @@ static int look(struct set *set, bool asked)
 	set->handshakes_end = WAIT_FOREVER;
 	for (nfds_t i = 0; i < set->n; i++) {
 		struct pollfd *p = &set->fds[i];
+		/* The analyzer fears that mmap() gives NULL for select().
+		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		struct conn *c = fdtab_get(p->fd);
 
 		if (!asked && fdtab_epoll(p->fd))

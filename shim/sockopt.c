@@ -177,7 +177,7 @@ static bool is_bound(const union policy_addr *self)
 /* Both sockets are bound to one address: SO_REUSEADDR on both allows it. */
 static int carry_bind(int from, int to)
 {
-	union policy_addr self;
+	union policy_addr self = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t len = sizeof(self);
 	int on = 1, was = 0;
 	socklen_t was_len = sizeof(was);

@@ -113,8 +113,9 @@ static void forget_mapping(const void *start)
 {
 	unsigned n = n_mappings < MAPPINGS_MAX ? n_mappings : MAPPINGS_MAX;
 
-	for (unsigned i = n; i-- > 0;)
+	for (unsigned i = 0; i < n; i++)
 		if (mappings[i].start == start) {
+			/* cppcheck-suppress negativeIndex */
 			mappings[i] = mappings[n - 1];
 			n_mappings--;
 			return;
