@@ -25,7 +25,7 @@
 atomic_uint conn_count;
 
 static atomic_uint hidden_waiters;
-struct conn conn_hidden = { .refs = 1, .waiters = &hidden_waiters };
+struct conn conn_hidden = {.refs = 1, .waiters = &hidden_waiters};
 
 static struct conn *free_list;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
@@ -226,7 +226,7 @@ struct conn_hold conn_hold_begin(struct conn *c, bool counted)
 
 	if (counted)
 		atomic_fetch_add(c->waiters, 1);
-	held = (struct conn_hold){ c, __builtin_frame_address(0), counted };
+	held = (struct conn_hold){c, __builtin_frame_address(0), counted};
 	return outer;
 }
 

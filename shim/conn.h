@@ -6,8 +6,9 @@
  * the end.  What libc calls mean on it is io.c (data), pollset.c (readiness)
  * and sockopt.c (options); dial.c opens it.
  *
- * States: CONNECTING -> HANDSHAKING -> OPEN -> PLUGGED; FAILED from the first two.  An
- * OPEN connection whose directions have ended stays OPEN: read_end, write_end.
+ * States: CONNECTING -> HANDSHAKING -> OPEN -> PLUGGED; FAILED from the first
+ * two.  An OPEN connection whose directions have ended stays OPEN: read_end,
+ * write_end.
  *
  * Locking: everything below the line in struct conn is guarded by its lock.
  * The lock is never held across a wait and no cancellation point is reached
@@ -58,10 +59,10 @@ struct conn {
 	int real;
 	uint64_t cookie; /* of the placeholder: SO_COOKIE */
 	enum conn_state state;
-	int error;	  /* not yet told by SO_ERROR or a call; 0: none */
-	bool error_spent; /* FAILED, and SO_ERROR told the error */
-	bool told;	  /* a connect() has answered 0 */
-	bool nonblocking; /* what we know of the placeholder's O_NONBLOCK */
+	int error;	     /* not yet told by SO_ERROR or a call; 0: none */
+	bool error_spent;    /* FAILED, and SO_ERROR told the error */
+	bool told;	     /* a connect() has answered 0 */
+	bool nonblocking;    /* what we know of the placeholder's O_NONBLOCK */
 	bool maybe_readable; /* a read might succeed without the kernel */
 	bool read_end;	     /* nothing more will be read */
 	bool break_told;     /* the program knows why it broke */
@@ -73,14 +74,14 @@ struct conn {
 	int64_t started;       /* when the handshake began */
 	int64_t receive_timeout, send_timeout; /* ns; 0: none */
 	size_t low_water;		       /* SO_RCVLOWAT */
-	union policy_addr dialled; /* as the program gave it */
-	union policy_addr target;  /* with the TLS port */
-	union policy_addr self;	   /* once plugged */
+	union policy_addr dialled;	       /* as the program gave it */
+	union policy_addr target;	       /* with the TLS port */
+	union policy_addr self;		       /* once plugged */
 	socklen_t addr_len;
 	struct watch *watches; /* its places in epoll sets */
 	unsigned pulls;	       /* receives that brought something in */
-	bool changed; /* the state changed since the watches were told */
-	unsigned noted; /* what they were told: watch.c's digest */
+	bool changed;	   /* the state changed since the watches were told */
+	unsigned noted;	   /* what they were told: watch.c's digest */
 	bool end_reported; /* to the log */
 	const struct config_dest *dest; /* what holds for it */
 	const struct tls_engine *tls;
@@ -89,7 +90,7 @@ struct conn {
 	bool several_names; /* are the address's: NAMES_SEVERAL */
 	char name[NAMES_NAME_MAX];
 	char destination[CONN_DESTINATION_MAX]; /* "host:port" for the log */
-} __attribute__((aligned(64))); /* the low bits are fdtab's */
+} __attribute__((aligned(64)));			/* the low bits are fdtab's */
 
 /* Stands for every descriptor of the shim's own: all fails with EBADF. */
 extern struct conn conn_hidden;

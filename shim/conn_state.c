@@ -81,7 +81,7 @@ void conn_break(struct conn *c)
  * EINPROGRESS, or why it failed. */
 static int tcp_status(const struct conn *c)
 {
-	struct pollfd p = { .fd = c->real, .events = POLLOUT };
+	struct pollfd p = {.fd = c->real, .events = POLLOUT};
 	int error = 0;
 	socklen_t len = sizeof(error);
 
@@ -103,8 +103,8 @@ static void advance_tcp(struct conn *c)
 	}
 	c->state = CONN_HANDSHAKING;
 	c->started = conn_now();
-	c->handshake_end = c->started +
-			   c->dest->handshake_timeout_ms * 1000000LL;
+	c->handshake_end =
+		c->started + c->dest->handshake_timeout_ms * 1000000LL;
 }
 
 static void fail_late(struct conn *c)
@@ -130,10 +130,10 @@ static void fail_handshake(struct conn *c)
 	char why[sizeof(failure->text) + 128];
 
 	log_format(why, sizeof(why), "%s%s", failure->text,
-		c->several_names && failure->kind == TLS_FAIL_TRUST ?
-			"; several names were looked up for this address and "
-			"must all be in it: TLSSHIM_SERVER_NAME can settle it" :
-			"");
+		c->several_names && failure->kind == TLS_FAIL_TRUST
+			? "; several names were looked up for this address and "
+			  "must all be in it: TLSSHIM_SERVER_NAME can settle it"
+			: "");
 	conn_fail(c, conn_errno(failure), why);
 }
 
@@ -229,7 +229,7 @@ struct ready_state conn_ready(struct conn *c, bool probe)
 		[CONN_FAILED] = READY_FAILED,
 		[CONN_PLUGGED] = READY_OPEN,
 	};
-	struct ready_state st = { .phase = phases[c->state] };
+	struct ready_state st = {.phase = phases[c->state]};
 
 	if (c->session)
 		st.wants_write = c->tls->pending_out(c->session) > 0;

@@ -40,8 +40,7 @@ extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 #define FDTAB_HIDDEN ((uintptr_t)2)
 #define FDTAB_EPOLL ((uintptr_t)4)
 #define FDTAB_PLUGGED ((uintptr_t)8)
-#define FDTAB_TAGS                                                             \
-	(FDTAB_MARKED | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
+#define FDTAB_TAGS (FDTAB_MARKED | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
 
 /* A snapshot of the cell: no reference is taken. */
 static inline uintptr_t fdtab_peek(int fd)
@@ -54,8 +53,7 @@ static inline uintptr_t fdtab_peek(int fd)
 		&fdtab_chunks[fd >> FDTAB_CHUNK_BITS], memory_order_acquire);
 	if (__builtin_expect(!chunk, 1))
 		return 0;
-	return atomic_load_explicit(
-		&chunk[fd & ((1 << FDTAB_CHUNK_BITS) - 1)],
+	return atomic_load_explicit(&chunk[fd & ((1 << FDTAB_CHUNK_BITS) - 1)],
 		memory_order_acquire);
 }
 
@@ -78,9 +76,9 @@ bool fdtab_is_used(void);
  */
 static inline struct conn *fdtab_get(int fd)
 {
-	return __builtin_expect(fdtab_peek(fd) <= FDTAB_MARKED, 1) ?
-		       NULL :
-		       fdtab_get_slow(fd);
+	return __builtin_expect(fdtab_peek(fd) <= FDTAB_MARKED, 1)
+		       ? NULL
+		       : fdtab_get_slow(fd);
 }
 
 /* Makes room for the number; false: out of memory or out of range. */
@@ -114,9 +112,8 @@ static inline struct watch_set *fdtab_epoll(int fd)
 {
 	uintptr_t value = fdtab_peek(fd);
 
-	return value & FDTAB_EPOLL ?
-		       (struct watch_set *)(value & ~FDTAB_EPOLL) :
-		       NULL;
+	return value & FDTAB_EPOLL ? (struct watch_set *)(value & ~FDTAB_EPOLL)
+				   : NULL;
 }
 
 /* The number names this epoll set (room was reserved); NULL: none any more.

@@ -197,16 +197,16 @@ HOOK_FRESH(creat, (const char *path, mode_t mode), (path, mode))
 HOOK_FRESH(creat64, (const char *path, mode_t mode), (path, mode))
 HOOK_FRESH(__open_2, (const char *path, int flags), (path, flags))
 HOOK_FRESH(__open64_2, (const char *path, int flags), (path, flags))
-HOOK_FRESH(__openat_2, (int dir, const char *path, int flags),
-	(dir, path, flags))
+HOOK_FRESH(
+	__openat_2, (int dir, const char *path, int flags), (dir, path, flags))
 HOOK_FRESH(__openat64_2, (int dir, const char *path, int flags),
 	(dir, path, flags))
 HOOK_FRESH(eventfd, (unsigned count, int flags), (count, flags))
 HOOK_FRESH(epoll_create, (int size), (size))
 HOOK_FRESH(epoll_create1, (int flags), (flags))
 HOOK_FRESH(timerfd_create, (clockid_t clock, int flags), (clock, flags))
-HOOK_FRESH(signalfd, (int fd, const sigset_t *mask, int flags),
-	(fd, mask, flags))
+HOOK_FRESH(
+	signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 HOOK_FRESH(inotify_init, (void), ())
 HOOK_FRESH(inotify_init1, (int flags), (flags))
 HOOK_FRESH(memfd_create, (const char *name, unsigned flags), (name, flags))

@@ -41,7 +41,7 @@ HOOK ssize_t read(int fd, void *buf, size_t len)
 
 	if (!c)
 		return real(read)(fd, buf, len);
-	return io_read(c, fd, &(struct iovec){ buf, len }, 1);
+	return io_read(c, fd, &(struct iovec){buf, len}, 1);
 }
 HOOK_ALIAS(__read, read);
 
@@ -75,8 +75,8 @@ static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	return io_recv(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }
 
-HOOK ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset,
-	int flags)
+HOOK ssize_t preadv2(
+	int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
@@ -85,8 +85,8 @@ HOOK ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset,
 	return read_with_flags(c, fd, iov, n, offset, flags);
 }
 
-HOOK ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset,
-	int flags)
+HOOK ssize_t preadv64v2(
+	int fd, const struct iovec *iov, int n, off64_t offset, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
@@ -101,7 +101,7 @@ HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(recv)(fd, buf, len, flags);
-	return io_recv(c, fd, &(struct iovec){ buf, len }, 1, flags);
+	return io_recv(c, fd, &(struct iovec){buf, len}, 1, flags);
 }
 
 HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
@@ -119,7 +119,7 @@ HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 
 	if (!c)
 		return real(recvfrom)(fd, buf, len, flags, addr, addrlen);
-	got = io_recv(c, fd, &(struct iovec){ buf, len }, 1, flags);
+	got = io_recv(c, fd, &(struct iovec){buf, len}, 1, flags);
 	/* A stream has no source address: tcp(7). */
 	if (got >= 0 && addr.__sockaddr__ && addrlen)
 		*addrlen = 0;
@@ -135,8 +135,8 @@ HOOK ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room,
 	return recvfrom(fd, buf, len, flags, addr, addrlen);
 }
 
-static ssize_t recv_message(struct conn *c, int fd, struct msghdr *msg,
-	int flags)
+static ssize_t recv_message(
+	struct conn *c, int fd, struct msghdr *msg, int flags)
 {
 	ssize_t got;
 
@@ -171,15 +171,15 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 	int64_t end = timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
-					timeout->tv_nsec :
-				0;
+					timeout->tv_nsec
+			      : 0;
 	unsigned i;
 
 	if (!c)
 		return real(recvmmsg)(fd, msgs, n, flags, timeout);
 	for (i = 0; i < n; i++) {
-		ssize_t got = recv_message(c, fd, &msgs[i].msg_hdr,
-			flags & ~MSG_WAITFORONE);
+		ssize_t got = recv_message(
+			c, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
 
 		if (got < 0)
 			return i ? (int)i : -1;
@@ -200,8 +200,8 @@ HOOK ssize_t write(int fd, const void *buf, size_t len)
 
 	if (!c)
 		return real(write)(fd, buf, len);
-	return io_send(c, fd, &(struct iovec){ (void *)(uintptr_t)buf, len },
-		1, 0);
+	return io_send(
+		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, 0);
 }
 HOOK_ALIAS(__write, write);
 
@@ -214,8 +214,8 @@ HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
 	return is_bad_iov(iov, n) ? fail(EINVAL) : io_send(c, fd, iov, n, 0);
 }
 
-static ssize_t write_with_flags(struct conn *c, int fd,
-	const struct iovec *iov, int n, off64_t offset, int flags)
+static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
+	int n, off64_t offset, int flags)
 {
 	if (offset != -1)
 		return fail(ESPIPE);
@@ -224,8 +224,8 @@ static ssize_t write_with_flags(struct conn *c, int fd,
 	return io_send(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }
 
-HOOK ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset,
-	int flags)
+HOOK ssize_t pwritev2(
+	int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
@@ -234,8 +234,8 @@ HOOK ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset,
 	return write_with_flags(c, fd, iov, n, offset, flags);
 }
 
-HOOK ssize_t pwritev64v2(int fd, const struct iovec *iov, int n,
-	off64_t offset, int flags)
+HOOK ssize_t pwritev64v2(
+	int fd, const struct iovec *iov, int n, off64_t offset, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
@@ -250,8 +250,8 @@ HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(send)(fd, buf, len, flags);
-	return io_send(c, fd, &(struct iovec){ (void *)(uintptr_t)buf, len },
-		1, flags);
+	return io_send(
+		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, flags);
 }
 HOOK_ALIAS(__send, send);
 
@@ -267,8 +267,8 @@ static ssize_t send_opening(int fd, const struct sockaddr *addr, socklen_t len,
 	if (dial_connect(fd, addr, len) < 0)
 		return -1;
 	c = fdtab_get(fd);
-	return c ? io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN) :
-		   fail(ENOTCONN);
+	return c ? io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN)
+		 : fail(ENOTCONN);
 }
 
 /* On a socket that is being connected it is a connect() first. */
@@ -291,7 +291,7 @@ HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	__CONST_SOCKADDR_ARG addr, socklen_t addrlen)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct iovec iov = {(void *)(uintptr_t)buf, len};
 
 	if (c && (flags & MSG_FASTOPEN))
 		return send_opened(c, fd, addr.__sockaddr__, &iov, 1, flags);
@@ -303,8 +303,8 @@ HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	return real(sendto)(fd, buf, len, flags, addr, addrlen);
 }
 
-static ssize_t send_message(struct conn *c, int fd, const struct msghdr *msg,
-	int flags)
+static ssize_t send_message(
+	struct conn *c, int fd, const struct msghdr *msg, int flags)
 {
 	if (msg->msg_iovlen > IOV_MAX)
 		return fail(EMSGSIZE);
@@ -385,6 +385,6 @@ HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
 		return fail(EINVAL);
 	if (len == 0)
 		return 0;
-	return to ? io_splice_out(to, out, in, len, flags) :
-		    io_splice_in(from, in, out, len, flags);
+	return to ? io_splice_out(to, out, in, len, flags)
+		  : io_splice_in(from, in, out, len, flags);
 }

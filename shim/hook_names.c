@@ -62,8 +62,8 @@ static void learn_request(const struct gaicb *request)
 		names_learn_result(request->ar_name, request->ar_result);
 }
 
-HOOK int getaddrinfo_a(int mode, struct gaicb *list[], int n,
-	struct sigevent *event)
+HOOK int getaddrinfo_a(
+	int mode, struct gaicb *list[], int n, struct sigevent *event)
 {
 	int r = real(getaddrinfo_a)(mode, list, n, event);
 

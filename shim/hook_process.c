@@ -26,10 +26,10 @@ HOOK_RESTRICT(seteuid, (uid_t uid), (uid))
 HOOK_RESTRICT(setegid, (gid_t gid), (gid))
 HOOK_RESTRICT(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
 HOOK_RESTRICT(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
-HOOK_RESTRICT(setresuid, (uid_t ruid, uid_t euid, uid_t suid),
-	(ruid, euid, suid))
-HOOK_RESTRICT(setresgid, (gid_t rgid, gid_t egid, gid_t sgid),
-	(rgid, egid, sgid))
+HOOK_RESTRICT(
+	setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
+HOOK_RESTRICT(
+	setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
 HOOK_RESTRICT(setgroups, (size_t n, const gid_t *groups), (n, groups))
 
 HOOK int prctl(int option, ...)

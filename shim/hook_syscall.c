@@ -13,8 +13,8 @@
 #include "hook.h"
 #include "plug.h"
 
-typedef long (*six_args)(long n, long a, long b, long c, long d, long e,
-	long f);
+typedef long (*six_args)(
+	long n, long a, long b, long c, long d, long e, long f);
 
 #define P(x) ((void *)(x))
 
@@ -54,8 +54,8 @@ static long new_name(long n, long a, long b, long c, long d, long e, long f)
 	case SYS_sendfile:
 		return sendfile64((int)a, (int)b, P(c), (size_t)d);
 	case SYS_splice:
-		return splice((int)a, P(b), (int)c, P(d), (size_t)e,
-			(unsigned)f);
+		return splice(
+			(int)a, P(b), (int)c, P(d), (size_t)e, (unsigned)f);
 	}
 	errno = ENOSYS;
 	return -1;

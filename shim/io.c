@@ -84,7 +84,7 @@ static ssize_t fail_write(int err, int flags)
 static ssize_t recv_plain(int fd, const struct cursor *cur, int flags)
 {
 	struct iovec view[IOV_VIEW];
-	struct msghdr msg = { .msg_iov = view };
+	struct msghdr msg = {.msg_iov = view};
 
 	msg.msg_iovlen = (size_t)cursor_view(cur, view);
 	return real(recvmsg)(fd, &msg, flags);
@@ -93,7 +93,7 @@ static ssize_t recv_plain(int fd, const struct cursor *cur, int flags)
 static ssize_t send_plain(int fd, const struct cursor *cur, int flags)
 {
 	struct iovec view[IOV_VIEW];
-	struct msghdr msg = { .msg_iov = view };
+	struct msghdr msg = {.msg_iov = view};
 
 	msg.msg_iovlen = (size_t)cursor_view(cur, view);
 	return real(sendmsg)(fd, &msg, flags);
@@ -102,8 +102,8 @@ static ssize_t send_plain(int fd, const struct cursor *cur, int flags)
 /* ---- receiving ---- */
 
 /* One try, under the lock: bytes, 0 at the end, or -errno. */
-static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
-	size_t want)
+static ssize_t take(
+	struct conn *c, const struct iovec *iov, int n, int flags, size_t want)
 {
 	size_t done = 0;
 	enum tls_result r;
@@ -143,8 +143,8 @@ static ssize_t take(struct conn *c, const struct iovec *iov, int n, int flags,
 }
 
 /* The same, from whatever state the connection is in. */
-static ssize_t try_recv(struct conn *c, const struct iovec *iov, int n,
-	int flags, size_t want)
+static ssize_t try_recv(
+	struct conn *c, const struct iovec *iov, int n, int flags, size_t want)
 {
 	if (c->state == CONN_PLUGGED)
 		return -MOVED;
@@ -241,8 +241,8 @@ static ssize_t recv_loop(struct conn *c, int fd, struct cursor cur, int flags)
 static ssize_t discard(struct conn *c, int fd, size_t len, int flags)
 {
 	char scratch[4096];
-	struct iovec iov = { scratch,
-		len < sizeof(scratch) ? len : sizeof(scratch) };
+	struct iovec iov = {
+		scratch, len < sizeof(scratch) ? len : sizeof(scratch)};
 	size_t got = 0;
 
 	while (got < len) {
@@ -260,10 +260,10 @@ static ssize_t discard(struct conn *c, int fd, size_t len, int flags)
 	return (ssize_t)got;
 }
 
-ssize_t io_recv(struct conn *c, int fd, const struct iovec *iov, int n,
-	int flags)
+ssize_t io_recv(
+	struct conn *c, int fd, const struct iovec *iov, int n, int flags)
 {
-	const struct cursor all = { iov, n, 0 };
+	const struct cursor all = {iov, n, 0};
 	ssize_t r;
 
 	if (flags & MSG_OOB)
@@ -383,10 +383,10 @@ static ssize_t send_loop(struct conn *c, int fd, struct cursor cur, int flags)
 	}
 }
 
-ssize_t io_send(struct conn *c, int fd, const struct iovec *iov, int n,
-	int flags)
+ssize_t io_send(
+	struct conn *c, int fd, const struct iovec *iov, int n, int flags)
 {
-	const struct cursor all = { iov, n, 0 };
+	const struct cursor all = {iov, n, 0};
 	ssize_t r;
 
 	if (flags & MSG_OOB)
@@ -399,8 +399,8 @@ ssize_t io_send(struct conn *c, int fd, const struct iovec *iov, int n,
 
 /* ---- file and pipe ---- */
 
-ssize_t io_sendfile(struct conn *c, int fd, int in, off64_t *offset,
-	size_t count)
+ssize_t io_sendfile(
+	struct conn *c, int fd, int in, off64_t *offset, size_t count)
 {
 	char chunk[CHUNK];
 	off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
@@ -411,7 +411,7 @@ ssize_t io_sendfile(struct conn *c, int fd, int in, off64_t *offset,
 	while (sent < count) {
 		size_t want = count - sent < CHUNK ? count - sent : CHUNK;
 		ssize_t got = pread64(in, chunk, want, at);
-		struct iovec iov = { chunk, got > 0 ? (size_t)got : 0 };
+		struct iovec iov = {chunk, got > 0 ? (size_t)got : 0};
 		ssize_t r;
 
 		if (got <= 0 && sent == 0)
@@ -448,15 +448,15 @@ static bool has_room(struct conn *c)
 	return room;
 }
 
-ssize_t io_splice_out(struct conn *c, int fd, int pipe, size_t len,
-	unsigned flags)
+ssize_t io_splice_out(
+	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
 	char chunk[CHUNK];
-	struct iovec iov = { chunk, len < CHUNK ? len : CHUNK };
-	struct iovec nothing = { chunk, 0 };
-	struct pollfd p = { .fd = pipe, .events = POLLIN };
-	bool blocking = !(flags & SPLICE_F_NONBLOCK) &&
-			!conn_is_nonblocking(c, fd);
+	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
+	struct iovec nothing = {chunk, 0};
+	struct pollfd p = {.fd = pipe, .events = POLLIN};
+	bool blocking =
+		!(flags & SPLICE_F_NONBLOCK) && !conn_is_nonblocking(c, fd);
 	ssize_t got;
 
 	/* What is taken from the pipe must be accepted: look first. */
@@ -475,12 +475,12 @@ ssize_t io_splice_out(struct conn *c, int fd, int pipe, size_t len,
 	return io_send(c, fd, &iov, 1, 0);
 }
 
-ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
-	unsigned flags)
+ssize_t io_splice_in(
+	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
 	char chunk[CHUNK];
-	struct iovec iov = { chunk, len < CHUNK ? len : CHUNK };
-	struct pollfd p = { .fd = pipe, .events = POLLOUT };
+	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
+	struct pollfd p = {.fd = pipe, .events = POLLOUT};
 	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
 	ssize_t got = io_recv(c, fd, &iov, 1, MSG_PEEK);
 
@@ -509,7 +509,7 @@ static int give_up_opening(struct conn *c)
 /* Both directions have ended, by FINs or a reset. */
 static bool is_over(const struct conn *c)
 {
-	struct tcp_info info = { 0 };
+	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	return real(getsockopt)(c->real, IPPROTO_TCP, TCP_INFO, &info, &len) ==

@@ -12,26 +12,26 @@
 
 /* recv(2) with scattered buffers; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and
  * MSG_TRUNC as for TCP; MSG_OOB fails with EOPNOTSUPP. */
-ssize_t io_recv(struct conn *c, int fd, const struct iovec *iov, int n,
-	int flags);
+ssize_t io_recv(
+	struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 
 /* read(2): as io_recv, but nothing is waited for when there is no room. */
 ssize_t io_read(struct conn *c, int fd, const struct iovec *iov, int n);
 
 /* send(2) with gathered buffers; MSG_DONTWAIT and MSG_NOSIGNAL; MSG_OOB fails
  * with EOPNOTSUPP; other flags are hints that change nothing. */
-ssize_t io_send(struct conn *c, int fd, const struct iovec *iov, int n,
-	int flags);
+ssize_t io_send(
+	struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 
 /* sendfile(2) to a connection: in is a file that can be read at an offset. */
-ssize_t io_sendfile(struct conn *c, int fd, int in, off64_t *offset,
-	size_t count);
+ssize_t io_sendfile(
+	struct conn *c, int fd, int in, off64_t *offset, size_t count);
 
 /* splice(2) from a pipe into a connection, and from one into a pipe. */
-ssize_t io_splice_out(struct conn *c, int fd, int pipe, size_t len,
-	unsigned flags);
-ssize_t io_splice_in(struct conn *c, int fd, int pipe, size_t len,
-	unsigned flags);
+ssize_t io_splice_out(
+	struct conn *c, int fd, int pipe, size_t len, unsigned flags);
+ssize_t io_splice_in(
+	struct conn *c, int fd, int pipe, size_t len, unsigned flags);
 
 /* shutdown(2). */
 int io_shutdown(struct conn *c, int fd, int how);

@@ -41,8 +41,8 @@ static void keep_range(void *arg, const void *start, size_t size)
 		keep->full = true;
 		return;
 	}
-	keep->ranges[keep->n++] = (struct range){ from,
-		((uintptr_t)start + size + page) & ~page };
+	keep->ranges[keep->n++] =
+		(struct range){from, ((uintptr_t)start + size + page) & ~page};
 }
 
 static void sort(struct keep *keep)
@@ -144,8 +144,7 @@ static void drop_all(const struct keep *keep, const char *maps)
 		struct line line;
 
 		maps = parse(maps, &line);
-		if (line.is_file ||
-			(line.start == file_end && !line.is_heap))
+		if (line.is_file || (line.start == file_end && !line.is_heap))
 			file_end = line.end;
 		else if (line.is_private)
 			drop(keep, line.start, line.end);

@@ -85,7 +85,7 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 
 int numbers_close_range(unsigned first, unsigned last, int flags)
 {
-	struct range range = { first, flags, 0 };
+	struct range range = {first, flags, 0};
 
 	if (first > last)
 		return fail(EINVAL);

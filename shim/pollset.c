@@ -134,7 +134,7 @@ static void look_at_conn(struct set *set, nfds_t i, struct conn *c, bool asked)
 	int err = conn_lock(c);
 
 	set->fds[i].revents = 0;
-	set->kernel[i] = (struct pollfd){ .fd = -1 };
+	set->kernel[i] = (struct pollfd){.fd = -1};
 	if (err == EBADF)
 		set->fds[i].revents = POLLNVAL;
 	if (!err && atomic_load(c->waiters))
@@ -173,9 +173,9 @@ static int look(struct set *set, bool asked)
 			look_at_conn(set, i, c, asked);
 			conn_put(c);
 		} else {
-			p->revents = asked && set->kernel[i].fd == p->fd ?
-					     set->kernel[i].revents :
-					     0;
+			p->revents = asked && set->kernel[i].fd == p->fd
+					     ? set->kernel[i].revents
+					     : 0;
 			set->kernel[i] = *p;
 		}
 		ready += p->revents != 0;
@@ -183,8 +183,8 @@ static int look(struct set *set, bool asked)
 	return ready;
 }
 
-static int ask_kernel(struct set *set, bool now, int64_t deadline,
-	const sigset_t *mask)
+static int ask_kernel(
+	struct set *set, bool now, int64_t deadline, const sigset_t *mask)
 {
 	int64_t left = 0;
 	struct timespec ts;
@@ -222,8 +222,8 @@ static int poll_set(struct set *set, int64_t deadline, const sigset_t *mask)
 	return ready;
 }
 
-int pollset_poll(struct pollfd *fds, nfds_t n, int64_t deadline,
-	const sigset_t *mask)
+int pollset_poll(
+	struct pollfd *fds, nfds_t n, int64_t deadline, const sigset_t *mask)
 {
 	struct pollfd kernel[ENTRIES_ON_STACK];
 	struct conn *sleeping[ENTRIES_ON_STACK];
@@ -258,8 +258,7 @@ static bool has(const fd_set *set, int fd)
 
 static void put(fd_set *set, int fd)
 {
-	((unsigned long *)set)[fd / (int)NFDBITS] |= 1UL
-						     << (fd % (int)NFDBITS);
+	((unsigned long *)set)[fd / (int)NFDBITS] |= 1UL << (fd % (int)NFDBITS);
 }
 
 static void clear(fd_set *set, int n)
@@ -324,7 +323,7 @@ static int from_sets(const struct select_args *args, struct pollfd *fds)
 		if (!asked)
 			continue;
 		if (fds)
-			fds[n] = (struct pollfd){ .fd = fd, .events = asked };
+			fds[n] = (struct pollfd){.fd = fd, .events = asked};
 		n++;
 	}
 	return n;
@@ -339,8 +338,8 @@ static bool tell(fd_set *set, int fd, short asked, short told)
 }
 
 /* The sets from the answers; returns how many bits, or -1 with EBADF. */
-static int to_sets(const struct select_args *args, const struct pollfd *fds,
-	int n)
+static int to_sets(
+	const struct select_args *args, const struct pollfd *fds, int n)
 {
 	int bits = 0;
 
@@ -356,12 +355,12 @@ static int to_sets(const struct select_args *args, const struct pollfd *fds,
 		int fd = fds[i].fd;
 		short asked = fds[i].events, told = fds[i].revents;
 
-		bits += tell(args->readable, fd, asked & POLLIN,
-			told & TELLS_READ);
+		bits += tell(
+			args->readable, fd, asked & POLLIN, told & TELLS_READ);
 		bits += tell(args->writable, fd, asked & POLLOUT,
 			told & TELLS_WRITE);
-		bits += tell(args->except, fd, asked & POLLPRI,
-			told & TELLS_EXCEPT);
+		bits += tell(
+			args->except, fd, asked & POLLPRI, told & TELLS_EXCEPT);
 	}
 	return bits;
 }
@@ -396,9 +395,10 @@ static void free_scratch(struct scratch *scratch)
 int pollset_select(int n, fd_set *readable, fd_set *writable, fd_set *except,
 	int64_t deadline, const sigset_t *mask)
 {
-	struct select_args args = { n, readable, writable, except };
+	struct select_args args = {n, readable, writable, except};
 	int count = from_sets(&args, NULL), r;
-	__attribute__((cleanup(free_scratch), unused)) struct scratch scratch = {
+	__attribute__((
+		cleanup(free_scratch), unused)) struct scratch scratch = {
 		.size = (size_t)count * sizeof(struct pollfd) + 1,
 	};
 	void *room = mmap(NULL, scratch.size, PROT_READ | PROT_WRITE,

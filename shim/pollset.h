@@ -17,8 +17,8 @@ bool pollset_has_conns(struct pollfd *fds, nfds_t n);
 bool pollset_fdset_has_conns(int n, const fd_set *set);
 
 /* ppoll(2).  deadline is on conn_now()'s clock, or WAIT_FOREVER. */
-int pollset_poll(struct pollfd *fds, nfds_t n, int64_t deadline,
-	const sigset_t *mask);
+int pollset_poll(
+	struct pollfd *fds, nfds_t n, int64_t deadline, const sigset_t *mask);
 
 /* The first argument of select(2), cut to what the kernel would look at: the
  * numbers that its table has room for.  Programs give getdtablesize() with sets

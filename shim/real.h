@@ -39,10 +39,10 @@ void real_find_all(void);
 	({                                                                     \
 		__typeof__(name) *p_ =                                         \
 			__atomic_load_n(&real_calls.name, __ATOMIC_RELAXED);   \
-		__builtin_expect(p_ != NULL, 1) ?                              \
-			p_ :                                                   \
-			(__typeof__(name) *)real_find(                         \
-				offsetof(struct real_calls, name));            \
+		__builtin_expect(p_ != NULL, 1)                                \
+			? p_                                                   \
+			: (__typeof__(name) *)real_find(                       \
+				  offsetof(struct real_calls, name));          \
 	})
 
 /* A function of the libgcc_s that pthread_cancel() uses, or NULL. */

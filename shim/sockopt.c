@@ -37,9 +37,9 @@ struct option {
 };
 
 static const struct option carried[] = {
-#define FLAG(level, name) { level, name, CARRY_FLAG, #name },
-#define DATA(level, name) { level, name, CARRY_DATA, #name },
-#define SIZE(level, name) { level, name, CARRY_SIZE, #name },
+#define FLAG(level, name) {level, name, CARRY_FLAG, #name},
+#define DATA(level, name) {level, name, CARRY_DATA, #name},
+#define SIZE(level, name) {level, name, CARRY_SIZE, #name},
 #include "sockopts.def"
 #undef FLAG
 #undef DATA
@@ -59,8 +59,8 @@ int sockopt_int(int fd, int level, int name)
 	int value = -1;
 	socklen_t len = sizeof(value);
 
-	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value :
-								      -1;
+	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value
+								    : -1;
 }
 
 uint64_t sockopt_cookie(int fd)
@@ -84,8 +84,8 @@ struct value {
 static void read_value(int fd, const struct option *opt, struct value *value)
 {
 	value->len = sizeof(value->bytes);
-	if (real(getsockopt)(fd, opt->level, opt->name, value->bytes,
-		    &value->len) < 0)
+	if (real(getsockopt)(
+		    fd, opt->level, opt->name, value->bytes, &value->len) < 0)
 		value->len = 0;
 }
 
@@ -142,12 +142,11 @@ static int carry_size(const struct option *opt, int from, int to, int doubled)
 		return 0;
 	if (real(setsockopt)(to, SOL_SOCKET, force, &size, sizeof(size)) == 0)
 		return 0;
-	return real(setsockopt)(
-		to, SOL_SOCKET, opt->name, &size, sizeof(size));
+	return real(setsockopt)(to, SOL_SOCKET, opt->name, &size, sizeof(size));
 }
 
-static int carry_option(const struct option *opt, int from, int to,
-	const struct value *usual)
+static int carry_option(
+	const struct option *opt, int from, int to, const struct value *usual)
 {
 	struct value value;
 	int number;
@@ -252,7 +251,7 @@ const char *sockopt_uncarried(int level, int name)
 
 static int64_t timeout_of(int fd, int name)
 {
-	struct timeval tv = { 0 };
+	struct timeval tv = {0};
 	socklen_t len = sizeof(tv);
 
 	if (real(getsockopt)(fd, SOL_SOCKET, name, &tv, &len) < 0)
@@ -382,8 +381,8 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 	return 0;
 }
 
-int sockopt_set(struct conn *c, int fd, int level, int name,
-	const void *value, socklen_t len)
+int sockopt_set(struct conn *c, int fd, int level, int name, const void *value,
+	socklen_t len)
 {
 	int err = conn_lock(c), r;
 
@@ -454,11 +453,11 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 
 /* ---- addresses ---- */
 
-static int give_address(const union policy_addr *from, struct sockaddr *addr,
-	socklen_t *len)
+static int give_address(
+	const union policy_addr *from, struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t size = from->any.sa_family == AF_INET ? sizeof(from->in) :
-							  sizeof(from->in6);
+	socklen_t size = from->any.sa_family == AF_INET ? sizeof(from->in)
+							: sizeof(from->in6);
 
 	memcpy(addr, from, *len < size ? *len : size);
 	*len = size;
@@ -467,8 +466,8 @@ static int give_address(const union policy_addr *from, struct sockaddr *addr,
 
 /* The kernel knows bad arguments and a connection that is over; the address
  * that it gives is not the one that was dialled. */
-static int give_peer(const struct conn *c, struct sockaddr *addr,
-	socklen_t *len)
+static int give_peer(
+	const struct conn *c, struct sockaddr *addr, socklen_t *len)
 {
 	socklen_t room;
 

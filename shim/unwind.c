@@ -23,8 +23,7 @@ static void *find(const char *name)
 
 _Noreturn void _Unwind_Resume(void *exception)
 {
-	void (*resume)(void *) =
-		(void (*)(void *))find("_Unwind_Resume");
+	void (*resume)(void *) = (void (*)(void *))find("_Unwind_Resume");
 
 	resume(exception);
 	abort();

@@ -48,10 +48,10 @@ static bool signals_restart(void)
 /* 0: some event; EINTR; EAGAIN: the deadline. */
 static int wait_events(int fd, short events, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 	int64_t left = deadline == WAIT_FOREVER ? 0 : deadline - conn_now();
-	struct timespec ts = { .tv_sec = left / 1000000000,
-		.tv_nsec = left % 1000000000 };
+	struct timespec ts = {
+		.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 
 	if (left < 0)
 		return EAGAIN;
@@ -73,8 +73,8 @@ static void conn_hold_done(struct conn_hold *outer)
 
 static int wait_held(struct conn *c, short events, int64_t deadline)
 {
-	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
-		conn_hold_begin(c, false);
+	__attribute__((cleanup(conn_hold_done),
+		unused)) struct conn_hold outer = conn_hold_begin(c, false);
 
 	return wait_events(c->real, events, deadline);
 }
@@ -130,8 +130,8 @@ int wait_open(struct conn *c, int64_t deadline)
 
 int wait_connect(struct conn *c, const struct sockaddr *addr, socklen_t len)
 {
-	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
-		conn_hold_begin(c, false);
+	__attribute__((cleanup(conn_hold_done),
+		unused)) struct conn_hold outer = conn_hold_begin(c, false);
 
 	return real(connect)(c->real, addr, len);
 }
@@ -141,8 +141,8 @@ int wait_readable(struct conn *c, int64_t deadline)
 	int fd = c->real, err = 0;
 	bool output = c->tls->pending_out(c->session) > 0;
 	/* Counted under the lock: see conn_before_pull(). */
-	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
-		conn_hold_begin(c, true);
+	__attribute__((cleanup(conn_hold_done),
+		unused)) struct conn_hold outer = conn_hold_begin(c, true);
 
 	conn_unlock(c);
 	if (deadline == WAIT_FOREVER && !output)
@@ -156,8 +156,8 @@ int wait_readable(struct conn *c, int64_t deadline)
 int wait_writable(struct conn *c, int64_t deadline)
 {
 	int fd = c->real, err;
-	__attribute__((cleanup(conn_hold_done), unused)) struct conn_hold outer =
-		conn_hold_begin(c, false);
+	__attribute__((cleanup(conn_hold_done),
+		unused)) struct conn_hold outer = conn_hold_begin(c, false);
 
 	conn_unlock(c);
 	err = wait_events(fd, POLLOUT, deadline);

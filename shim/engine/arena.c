@@ -122,8 +122,8 @@ static void forget_mapping(const void *start)
 		}
 }
 
-bool arena_each(void (*visit)(void *arg, const void *start, size_t size),
-	void *arg)
+bool arena_each(
+	void (*visit)(void *arg, const void *start, size_t size), void *arg)
 {
 	if (n_mappings > MAPPINGS_MAX)
 		return false;

@@ -34,8 +34,8 @@ void arena_free(void *user);
 
 /* Calls visit for all memory that the arena has from the system; false: too
  * many pieces to know them all.  No other thread may be in here. */
-bool arena_each(void (*visit)(void *arg, const void *start, size_t size),
-	void *arg);
+bool arena_each(
+	void (*visit)(void *arg, const void *start, size_t size), void *arg);
 
 /* In the child of a fork(2) during which no other thread was in here. */
 void arena_fork_child(void);

@@ -28,8 +28,8 @@ struct tls_context {
 	/* Somebody looks at the files.  In the child of a fork during which
 	 * another thread did, for ever: its list may be half made. */
 	atomic_flag busy;
-	atomic_long next_look;	      /* CLOCK_MONOTONIC, seconds */
-	atomic_bool frozen;	      /* no file is looked at any more */
+	atomic_long next_look; /* CLOCK_MONOTONIC, seconds */
+	atomic_bool frozen;    /* no file is looked at any more */
 };
 
 /* Of every tls_context's current: held for a few loads. */
