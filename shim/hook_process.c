@@ -6,7 +6,10 @@
  */
 #include "hook.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include "config.h"
 #include "dial.h"
 #include "relay.h"
@@ -46,24 +49,43 @@ HOOK int prctl(int option, ...)
 	return real(prctl)(option, args[0], args[1], args[2], args[3]);
 }
 
-/* In a container that was pid 1 relays die with their program. */
-static void finish(void)
+/* TCP_LINGER2: the relay is to know at once that nobody is left. */
+static bool close_plugged(int fd, uintptr_t cell, void *arg)
+{
+	int at_once = -1;
+
+	(void)arg;
+	if (cell & FDTAB_PLUGGED) {
+		real(setsockopt)(fd, IPPROTO_TCP, TCP_LINGER2, &at_once,
+			sizeof(at_once));
+		real(close)(fd);
+	}
+	return true;
+}
+
+/* The first process of a container takes its relays with it: they are let
+ * finish.  exit() would flush the streams right after this. */
+static void finish(bool has_streams)
 {
 	conn_finish_all();
-	if (fdtab_is_used())
-		relay_wait_for_all();
+	if (!fdtab_is_used() || !relay_dies_with_us())
+		return;
+	if (has_streams)
+		fflush(NULL);
+	fdtab_each(0, FDTAB_MAX - 1, close_plugged, NULL);
+	relay_wait_for_all();
 }
 
 HOOK void _exit(int status)
 {
-	finish();
+	finish(false);
 	real(_exit)(status);
 	__builtin_unreachable();
 }
 
 HOOK void _Exit(int status)
 {
-	finish();
+	finish(false);
 	real(_Exit)(status);
 	__builtin_unreachable();
 }
@@ -71,12 +93,12 @@ HOOK void _Exit(int status)
 /* exit() and return from main. */
 __attribute__((destructor)) static void at_exit(void)
 {
-	finish();
+	finish(true);
 }
 
 static void at_quick_exit_handler(void)
 {
-	finish();
+	finish(false);
 }
 
 /* First registered, last run: after the program's own handlers. */

@@ -282,14 +282,16 @@ static bool reap(void)
 	return left;
 }
 
+bool relay_dies_with_us(void)
+{
+	return getpid() == 1 && reap();
+}
+
 void relay_wait_for_all(void)
 {
 	const struct timespec nap = {.tv_nsec = 5000000};
-	int64_t end;
+	int64_t end = conn_now() + LINGER_NS;
 
-	if (!reap() || getpid() != 1)
-		return;
-	end = conn_now() + LINGER_NS;
 	while (reap() && conn_now() < end)
 		nanosleep(&nap, NULL);
 }

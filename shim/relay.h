@@ -52,8 +52,11 @@ struct relay_leg {
  */
 int relay_start(struct relay_leg *legs, unsigned n);
 
-/* At the end of a program that is pid 1: its relays would be killed with it.
- * Waits for them, bounded. */
+/* At the end of a program that is pid 1 its relays would be killed with it:
+ * are there any? */
+bool relay_dies_with_us(void);
+
+/* Waits for them, bounded; the program's ends are closed. */
 void relay_wait_for_all(void);
 
 #endif

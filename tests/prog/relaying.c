@@ -263,6 +263,30 @@ static void patient(void)
 	close(fd);
 }
 
+/* More than the peer takes at once, and exit: pid 1 takes all others of its
+ * namespace with it. */
+static void first_process(void)
+{
+	int fd = dial();
+	long sum = 0;
+
+	show("pid", getpid());
+	hand_over(fd);
+	peer("&sleep 1");
+	peer("&read");
+	set_nonblocking(fd, true);
+	for (int idle = 0; idle < 10;) {
+		ssize_t r = write(fd, buf, 60000);
+
+		if (r > 0)
+			sum += r;
+		else
+			usleep(10000);
+		idle = r > 0 ? 0 : idle + 1;
+	}
+	say("peer: %ld bytes\n", sum);
+}
+
 static void strangers(void)
 {
 	for (int i = 0; i < 5; i++) {
@@ -404,6 +428,6 @@ static void no_loopback(void)
 
 SCENARIOS({"unseen", unseen}, {"subreaper", subreaper}, {"anatomy", anatomy},
 	{"killed", killed}, {"orphaned", orphaned}, {"patient", patient},
-	{"strangers", strangers}, {"shared", shared}, {"weight", weight},
-	{"slow-reader", slow_reader}, {"no-processes", no_processes},
-	{"no-loopback", no_loopback})
+	{"strangers", strangers}, {"first-process", first_process},
+	{"shared", shared}, {"weight", weight}, {"slow-reader", slow_reader},
+	{"no-processes", no_processes}, {"no-loopback", no_loopback})
