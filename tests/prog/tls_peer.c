@@ -66,6 +66,7 @@ struct session {
 	char *kept; /* the other half of a record */
 	size_t n_kept;
 	pthread_t streamer;
+	bool streams;
 	unsigned seed;
 	size_t to_send, to_read;
 	const char *failed;
@@ -284,11 +285,27 @@ static const char *close_session(struct session *s, bool reset)
 
 /* ---- streams ---- */
 
-static bool has_input(const struct session *s)
+/* What is there, without waiting: the other end may wait for us. */
+static void read_present(struct session *s)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	char buf[CHUNK];
+	ssize_t n;
 
-	return (s->ssl && SSL_has_pending(s->ssl)) || poll(&p, 1, 0) > 0;
+	if (s->ssl && poll(&p, 1, 0) > 0 && !get(s))
+		fail(s, "the end came early");
+	if (s->ssl)
+		n = SSL_read(s->ssl, buf, sizeof(buf));
+	else
+		n = recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (s->ssl)
+		put_pending(s);
+	if (n <= 0)
+		return;
+	if (!pattern_check(buf, s->got, (size_t)n))
+		fail(s, "other bytes");
+	s->got += (size_t)n;
+	s->to_read -= (size_t)n;
 }
 
 static size_t some(struct session *s, size_t left)
@@ -319,16 +336,12 @@ static void *stream(void *arg)
 {
 	struct session *s = arg;
 
-	while (!s->failed && (s->to_send || s->to_read)) {
-		if (s->to_send)
-			send_something(s);
-		if (s->to_read && (!s->to_send || has_input(s))) {
-			size_t n = some(s, s->to_read);
-
-			read_pattern(s, n);
-			s->to_read -= n;
-		}
+	while (!s->failed && s->to_send) {
+		send_something(s);
+		read_present(s);
 	}
+	if (!s->failed)
+		read_pattern(s, s->to_read);
 	end(s);
 	return NULL;
 }
@@ -387,11 +400,19 @@ static void settle(struct session *s)
 	}
 }
 
+static void join(struct session *s)
+{
+	if (s->streams)
+		pthread_join(s->streamer, NULL);
+	s->streams = false;
+}
+
 static const char *start_stream(struct session *s, char *args)
 {
 	if (sscanf(args, "%u %zu %zu", &s->seed, &s->to_send, &s->to_read) != 3)
 		return "stream N SEED SENT READ";
 	s->seed |= 1;
+	s->streams = true;
 	pthread_create(&s->streamer, NULL, stream, s);
 	return NULL;
 }
@@ -445,7 +466,7 @@ static const char *do_command(struct control *control, char *line)
 	if (!strcmp(word, "reset") || !strcmp(word, "close"))
 		return close_session(s, *word == 'r');
 	if (!strcmp(word, "join")) {
-		pthread_join(s->streamer, NULL);
+		join(s);
 		return s->failed;
 	}
 	failed = on_session(s, word, line + end);
@@ -474,8 +495,12 @@ static void *serve(void *arg)
 		}
 		fflush(control->out);
 	}
-	for (int i = 0; i < control->n; i++)
+	for (int i = 0; i < control->n; i++) {
+		if (control->sessions[i].streams)
+			shutdown(control->sessions[i].fd, SHUT_RDWR);
+		join(&control->sessions[i]);
 		close_session(&control->sessions[i], false);
+	}
 	close(control->listener);
 	fclose(control->in);
 	fclose(control->out);

@@ -30,6 +30,7 @@ struct conn {
 	unsigned seed;
 	enum kind kind;
 	int sets[SETS_MAX];
+	uint32_t asked[SETS_MAX];
 	int n_sets;
 	bool alone; /* one thread only looks at it */
 	size_t to_read, to_write, got, put;
@@ -94,11 +95,18 @@ static bool read_once(struct conn *c, bool first)
 	return true;
 }
 
+/* The last byte is kept until all has been read, and the peer ends when it has
+ * that byte: no end comes to the help of a wake-up that was lost. */
+static size_t left_to_write(const struct conn *c)
+{
+	return c->to_write - c->put - (c->got < c->to_read);
+}
+
 /* Writes once: false when it takes no more for now. */
 static bool write_once(struct conn *c)
 {
 	char buf[70000];
-	size_t want = draw_size(&c->seed), left = c->to_write - c->put;
+	size_t want = draw_size(&c->seed), left = left_to_write(c);
 	ssize_t n;
 
 	if (left == 0)
@@ -121,7 +129,7 @@ static uint32_t wanted(const struct conn *c)
 {
 	uint32_t events = c->ended ? 0 : IN;
 
-	return c->put < c->to_write ? events | OUT : events;
+	return left_to_write(c) ? events | OUT : events;
 }
 
 /* What the event loop of a program does with what it was told. */
@@ -133,7 +141,7 @@ static void handle(struct conn *c, uint32_t told)
 	if (told & ~OUT && !c->ended)
 		while (read_once(c, first && c->alone) && c->kind == EDGE)
 			first = false;
-	if (told & OUT)
+	if (told & OUT || c->got == c->to_read)
 		while (write_once(c) && c->kind == EDGE)
 			;
 	pthread_mutex_unlock(&c->lock);
@@ -158,11 +166,18 @@ static uint32_t flags_of(const struct conn *c)
 	return c->kind == EDGE ? ET : c->kind == SHOT ? ONESHOT : 0;
 }
 
+/* Level-triggered: only when it wants something else. */
 static void rearm(struct conn *c, int set)
 {
+	int i = 0;
+
 	pthread_mutex_lock(&c->lock);
-	if (c->kind == LEVEL || c->kind == SHOT)
-		modify(set, c->fd, wanted(c) | flags_of(c), (uintptr_t)c);
+	while (c->sets[i] != set)
+		i++;
+	if (c->kind == SHOT || (c->kind == LEVEL && c->asked[i] != wanted(c))) {
+		c->asked[i] = wanted(c);
+		modify(set, c->fd, c->asked[i] | flags_of(c), (uintptr_t)c);
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -254,19 +269,17 @@ static void *blocking_writer(void *arg)
 	struct conn *c = arg;
 	char buf[70000];
 	unsigned seed = c->seed + 1;
-	size_t put = 0;
+	size_t left;
 
-	while (put < c->to_write) {
+	while ((left = c->to_write - 1 - c->put) > 0) {
 		size_t want = draw_size(&seed);
-		ssize_t n;
 
-		if (want > c->to_write - put)
-			want = c->to_write - put;
-		pattern_fill(buf, put, want);
-		n = write(c->fd, buf, want);
-		if (n != (ssize_t)want)
+		if (want > left)
+			want = left;
+		pattern_fill(buf, c->put, want);
+		if (write(c->fd, buf, want) != (ssize_t)want)
 			peer_die("blocking write");
-		put += want;
+		c->put += want;
 	}
 	return NULL;
 }
@@ -277,11 +290,12 @@ static void *blocking_reader(void *arg)
 	pthread_t writer;
 
 	pthread_create(&writer, NULL, blocking_writer, c);
-	while (!c->ended)
+	while (c->got < c->to_read)
 		read_once(c, false);
 	pthread_join(writer, NULL);
-	c->put = c->to_write;
-	note_end(c);
+	write_once(c);
+	while (!c->ended)
+		read_once(c, false);
 	return NULL;
 }
 
@@ -289,8 +303,10 @@ static void *blocking_reader(void *arg)
 
 static void join_sets(struct conn *c)
 {
-	for (int i = 0; i < c->n_sets; i++)
-		add(c->sets[i], c->fd, wanted(c) | flags_of(c), (uintptr_t)c);
+	for (int i = 0; i < c->n_sets; i++) {
+		c->asked[i] = wanted(c);
+		add(c->sets[i], c->fd, c->asked[i] | flags_of(c), (uintptr_t)c);
+	}
 }
 
 static void set_up(struct conn *c, unsigned *seed)
