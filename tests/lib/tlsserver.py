@@ -444,8 +444,19 @@ class Peer:
             pass
         except Exception as error:  # a test reads what it was
             self.report("error", text=f"{type(error).__name__}: {error}")
+            self.leave()
         finally:
             self.sock.close()
+
+    def leave(self):
+        """Ends TCP in order, for closing over what the client still says
+        would be a reset, and the alert before it could be lost."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.settimeout(10)
+        except OSError:
+            return
+        self.drain_raw()
 
 
 def unescape(text):
