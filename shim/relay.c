@@ -118,15 +118,23 @@ static void pump_all(struct pump *pump)
 
 /* ---- becoming a relay ---- */
 
+/* By number: libc's own functions keep the two signals that it uses itself as
+ * they were inherited.  The struct is the kernel's. */
 static void reset_signals(void)
 {
-	struct sigaction deflt = {.sa_handler = SIG_DFL};
-	sigset_t none;
+	const struct {
+		void *handler; /* NULL is SIG_DFL */
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} deflt = {NULL, 0, NULL, 0};
+	const uint64_t none = 0;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &deflt, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+		real(syscall)(SYS_rt_sigaction, sig, &deflt, NULL,
+			sizeof(deflt.mask));
+	real(syscall)(
+		SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
 static bool is_kept(const struct pump *pump, int fd)
