@@ -144,26 +144,27 @@ static void by_forkpty(void)
  * close_notify for it. */
 static void by_daemon(void)
 {
-	int fds[2];
+	int fds[2], reaped[2];
 	pid_t pid;
 
-	if (pipe(fds))
+	if (pipe(fds) || pipe(reaped))
 		give_up("pipe");
 	pid = fork();
 	if (pid == 0) {
 		int fd = dial();
 
+		close(reaped[1]);
 		talk(fd, "before");
 		if (daemon(1, 1))
 			give_up("daemon");
-		while (getppid() == pid)
-			;
+		read(reaped[0], buf, 1);
 		talk(fd, "the daemon");
 		close(fd);
 		_exit(0);
 	}
 	close(fds[1]);
 	reap(pid);
+	close(reaped[1]);
 	show("all gone", read(fds[0], buf, 1));
 }
 
