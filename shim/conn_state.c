@@ -7,13 +7,17 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include "config.h"
 #include "log.h"
 #include "real.h"
 #include "report.h"
 
-/* How long a reader lets sleepers come out before it pulls their bytes. */
+/* How long a reader lets sleepers come out before it pulls their bytes: on a
+ * busy machine it takes them more than a few turns of the scheduler. */
 #define YIELDS_MAX 1000
+#define NAPS_MAX 200
 
 int conn_errno(const struct tls_failure *failure)
 {
@@ -269,14 +273,21 @@ int conn_peek_kernel(struct conn *c, int real_fd, int flags)
 
 int conn_before_pull(struct conn *c)
 {
-	for (int i = 0; i < YIELDS_MAX && atomic_load(c->waiters); i++) {
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < YIELDS_MAX + NAPS_MAX && atomic_load(c->waiters);
+		i++) {
 		int err;
 
 		/* They sleep on if the kernel has nothing for them. */
 		if (conn_peek_kernel(c, c->real, MSG_DONTWAIT) < 0)
 			return 0;
 		conn_unlock(c);
-		sched_yield();
+		/* By number: nanosleep() is a cancellation point. */
+		if (i < YIELDS_MAX)
+			sched_yield();
+		else
+			real(syscall)(SYS_nanosleep, &nap, NULL);
 		err = conn_lock(c);
 		if (err)
 			return err;
