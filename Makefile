@@ -88,8 +88,8 @@ $(OBJ)/engine.map: $(OBJ)/flags
 
 # A relay may have lost the dynamic linker's data: no lazy binding in what it
 # runs.
-$(call objects,$(addprefix shim/,relay.c relay_leg.c lighten.c log.c conn.c \
-	dial.c)): \
+$(call objects,$(wildcard shim/log*.c) $(addprefix shim/,relay.c relay_leg.c \
+	lighten.c conn.c dial.c)): \
 	LIB_CFLAGS += -fno-plt
 
 $(OBJ)/shim/%.o: shim/%.c $(OBJ)/flags

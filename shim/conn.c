@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 #include "keeper.h"
 #include "real.h"
@@ -17,10 +16,6 @@
 
 #define NS_PER_S 1000000000LL
 #define CONNS_PER_SLAB 32
-/* The program's own numbers stay below, where the limit allows.  And below
- * FD_SETSIZE ours stay: select(getdtablesize(), ...) of old programs looks as
- * far as the kernel's table goes, whatever room their sets have. */
-#define HIDDEN_BASE 768
 
 atomic_uint conn_count;
 
@@ -36,26 +31,6 @@ int64_t conn_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-int conn_number_base(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-		limit.rlim_cur / 2 < HIDDEN_BASE)
-		return (int)(limit.rlim_cur / 2);
-	return HIDDEN_BASE;
-}
-
-int conn_move_up(int fd)
-{
-	int moved = real(fcntl)(fd, F_DUPFD_CLOEXEC, conn_number_base());
-
-	if (moved < 0)
-		return fd;
-	real(close)(fd);
-	return moved;
 }
 
 /* ---- the pool ---- */

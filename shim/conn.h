@@ -226,13 +226,6 @@ void conn_fork_child(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t conn_now(void);
 
-/* A new descriptor of ours out of the program's way: moves fd up, sets
- * close-on-exec.  Returns the new number and closes fd; or fd itself when
- * there is no room above. */
-int conn_move_up(int fd);
-/* The lowest number that such a descriptor gets. */
-int conn_number_base(void);
-
 /* ---- among the conn_*.c files ---- */
 
 /* The memory of connections that are free. */

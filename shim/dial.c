@@ -13,6 +13,7 @@
 #include "config.h"
 #include "epollset.h"
 #include "fdtab.h"
+#include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "names.h"
@@ -341,7 +342,7 @@ static int open_real(struct conn *c, int fd)
 
 	if (s < 0)
 		return errno;
-	s = conn_move_up(s);
+	s = highfd_move(s);
 	if (!fdtab_hide(s, c)) {
 		real(close)(s);
 		return EMFILE;

@@ -16,6 +16,7 @@
 #include "dial.h"
 #include "epollset.h"
 #include "fdtab.h"
+#include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "real.h"
@@ -178,7 +179,7 @@ static int make_inner(int fd)
 	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	return conn_move_up(inner);
+	return highfd_move(inner);
 }
 
 /* ---- who leaves ---- */
@@ -224,7 +225,7 @@ static void plan_one(struct plan *plan, int fd)
 	if (!c)
 		return;
 	if (c != &conn_hidden && plan->n < plan->room && !is_planned(plan, c))
-		own = real(fcntl)(fd, F_DUPFD_CLOEXEC, conn_number_base());
+		own = real(fcntl)(fd, F_DUPFD_CLOEXEC, highfd_lowest());
 	if (own >= 0 && is_placeholder(c, own)) {
 		plan->all[plan->n++] = (struct leaving){c, own, -1};
 		return;

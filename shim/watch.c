@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include "conn.h"
 #include "fdtab.h"
+#include "highfd.h"
 #include "real.h"
 
 /* Room for this many at once; memory is used as they are. */
@@ -184,7 +185,7 @@ static bool make_bell(void)
 	fd = real(eventfd)(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return false;
-	fd = conn_move_up(fd);
+	fd = highfd_move(fd);
 	if (!fdtab_hide(fd, NULL)) {
 		real(close)(fd);
 		return false;
@@ -451,7 +452,7 @@ static int number_for(struct conn *c, const struct watch_set *set)
 
 	if (!uses_real(c, set))
 		return c->real;
-	fd = conn_move_up(real(dup)(c->real));
+	fd = highfd_move(real(dup)(c->real));
 	if (fd >= 0 && !fdtab_hide(fd, NULL)) {
 		real(close)(fd);
 		errno = ENOSPC;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The four places for a line to go.  Knows nothing of connections but that
+ * descriptor 2 may be one.
+ */
+#include "log_sink.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/syslog.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include "fdtab.h"
+#include "highfd.h"
+#include "real.h"
+
+static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
+
+/* The open file or syslog socket, and which file it was when it was ours: a
+ * program that closes descriptors by raw system calls may have put a file of
+ * its own in the place. */
+static _Atomic int log_fd = -1;
+static dev_t log_dev;
+static ino_t log_ino;
+
+/* A connection as descriptor 2 is the program's affair (inetd): no line of
+ * ours goes to the peer. */
+static bool stderr_is_connection(void)
+{
+	return fdtab_peek(STDERR_FILENO) > FDTAB_MARKED;
+}
+
+/* The descriptor of file or syslog, or -1 when it is not ours any more. */
+static int own_fd(void)
+{
+	int fd = atomic_load_explicit(&log_fd, memory_order_acquire);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	return st.st_dev == log_dev && st.st_ino == log_ino ? fd : -1;
+}
+
+int log_descriptor(void)
+{
+	return own_fd();
+}
+
+/*
+ * One writev() that raises no SIGPIPE: only if none was pending already is
+ * the one after EPIPE ours to take back.  EINTR means that the reader is slow
+ * and a handler wants the program to go on: the line is dropped.
+ */
+static bool write_quietly(int fd, const struct iovec *iov, int n)
+{
+	const struct timespec now = {0};
+	sigset_t sigpipe, before, pending;
+	ssize_t written;
+
+	sigemptyset(&sigpipe);
+	sigaddset(&sigpipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+	sigpending(&pending);
+	written = real(writev)(fd, iov, n);
+	if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
+		sigtimedwait(&sigpipe, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return written >= 0;
+}
+
+static bool write_line(int fd, const struct log_text *body)
+{
+	char prefix[32];
+	int n = log_is_json() ? 0
+			      : log_format(prefix, sizeof(prefix),
+					"tlsshim[%d] ", getpid());
+	struct iovec iov[] = {
+		{prefix, (size_t)n}, {body->buf, body->len}, {"\n", 1}};
+
+	return fd >= 0 && write_quietly(fd, iov, 3);
+}
+
+static int syslog_connect(int fd)
+{
+	const struct sockaddr_un addr = {AF_UNIX, "/dev/log"};
+
+	return real(connect)(fd, (const struct sockaddr *)&addr, sizeof(addr));
+}
+
+/*
+ * A datagram of our own, not syslog(3), whose identity, options and socket
+ * are the program's.  Never waits.  A restarted daemon needs a new connect.
+ */
+static bool syslog_line(
+	int fd, enum log_level level, const struct log_text *body)
+{
+	static const int severity[] = {LOG_ERR, LOG_INFO, LOG_DEBUG};
+	char prefix[32];
+	int n = log_format(prefix, sizeof(prefix),
+		"<%d>tlsshim[%d]: ", LOG_USER | severity[level], getpid());
+	struct iovec iov[] = {{prefix, (size_t)n}, {body->buf, body->len}};
+	const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	if (fd < 0)
+		return false;
+	return real(sendmsg)(fd, &msg, flags) >= 0 ||
+	       (!syslog_connect(fd) && real(sendmsg)(fd, &msg, flags) >= 0);
+}
+
+/* A line that its sink does not take goes to stderr. */
+void log_sink_write(enum log_level level, const struct log_text *body)
+{
+	enum log_sink sink = atomic_load(&log_sink);
+
+	if (sink == LOG_SINK_FILE && write_line(own_fd(), body))
+		return;
+	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
+		return;
+	if (!stderr_is_connection())
+		write_line(STDERR_FILENO, body);
+}
+
+/*
+ * Symbolic links are followed: /dev/stderr is one, and so are the log folders
+ * of many systems.  The path comes from the user whose rights the process has
+ * (never in secure-execution mode), and what others plant in /tmp is the
+ * affair of fs.protected_symlinks.  O_NONBLOCK: a FIFO that nobody reads is
+ * an error here, and a full one drops lines later; neither stops the program.
+ */
+static int file_open(const char *path)
+{
+	return real(open)(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
+			O_NONBLOCK,
+		0600);
+}
+
+/* As syslog(3), does not mind that no daemon listens yet. */
+static int syslog_open(void)
+{
+	int fd = real(socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		syslog_connect(fd);
+	return fd;
+}
+
+/* Takes fd (or -1 and errno) as the log's.  0 or an errno value. */
+static int adopt(int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return errno;
+	fd = highfd_move(fd);
+	if (fstat(fd, &st) < 0 || !fdtab_hide(fd, NULL)) {
+		real(close)(fd);
+		return ENOMEM;
+	}
+	log_dev = st.st_dev;
+	log_ino = st.st_ino;
+	atomic_store_explicit(&log_fd, fd, memory_order_release);
+	return 0;
+}
+
+static void abandon(void)
+{
+	int fd = own_fd();
+
+	atomic_store(&log_sink, LOG_SINK_STDERR);
+	atomic_store(&log_fd, -1);
+	if (fd < 0)
+		return;
+	fdtab_unhide(fd);
+	real(close)(fd);
+}
+
+int log_sink_open(enum log_sink sink, const char *path)
+{
+	int error = 0;
+
+	abandon();
+	if (sink == LOG_SINK_FILE)
+		error = adopt(file_open(path));
+	else if (sink == LOG_SINK_SYSLOG)
+		error = adopt(syslog_open());
+	atomic_store(&log_sink, error ? LOG_SINK_STDERR : sink);
+	return error;
+}
+
+bool log_sink_is_none(void)
+{
+	return atomic_load_explicit(&log_sink, memory_order_relaxed) ==
+	       LOG_SINK_NONE;
+}
