@@ -35,6 +35,9 @@ int log_setup(enum log_sink sink, const char *path, enum log_level level);
 /* The descriptor of a log file or of syslog, or -1. */
 int log_descriptor(void);
 
+/* For a process that has no stderr: lines without another place are dropped. */
+void log_without_stderr(void);
+
 /* What lines look like from now on: text as below, or one JSON object each,
  * with "time" (RFC 3339, UTC), "pid", "program", "level" and "message". */
 void log_set_style(enum log_style style);

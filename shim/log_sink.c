@@ -18,6 +18,7 @@
 #include "real.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
+static atomic_bool has_stderr = true;
 
 /* The open file or syslog socket, and which file it was when it was ours: a
  * program that closes descriptors by raw system calls may have put a file of
@@ -120,7 +121,7 @@ void log_sink_write(enum log_level level, const struct log_text *body)
 		return;
 	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
 		return;
-	if (!stderr_is_connection())
+	if (atomic_load(&has_stderr) && !stderr_is_connection())
 		write_line(STDERR_FILENO, body);
 }
 
@@ -196,4 +197,11 @@ bool log_sink_is_none(void)
 {
 	return atomic_load_explicit(&log_sink, memory_order_relaxed) ==
 	       LOG_SINK_NONE;
+}
+
+void log_without_stderr(void)
+{
+	atomic_store(&has_stderr, false);
+	if (atomic_load(&log_sink) == LOG_SINK_STDERR)
+		atomic_store(&log_sink, LOG_SINK_NONE);
 }

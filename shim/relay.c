@@ -145,7 +145,8 @@ static bool is_kept(const struct pump *pump, int fd)
 	return false;
 }
 
-/* Closes all but the legs' sockets, and the log if it is a file. */
+/* Closes all but the legs' sockets, and the log if it is a file.  Not so
+ * stderr: who reads it to its end would wait for the relay's. */
 static void close_others(const struct pump *pump)
 {
 	unsigned first = 0;
@@ -205,6 +206,7 @@ static void relay_main(const struct start *start)
 	real(prctl)(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_title(pump.legs[0].c);
 	close_others(&pump);
+	log_without_stderr();
 	if (chdir("/") < 0)
 		log_line(LOG_LEVEL_DEBUG, "relay: cannot chdir to /");
 	lighten(start->legs, start->n, start->stack, STACK_SIZE);

@@ -48,6 +48,12 @@ status 0"
 	END
 }
 
+@test "a relay whose log was stderr has none, and lives" {
+	TLSSHIM_LOG=stderr TLSSHIM_LOG_LEVEL=debug run run_shim relaying unseen
+	assert_output --partial "handed over to a relay"
+	assert_equal "$(grep -c 'peer: 4 bytes .* end' <<<"$output")" 20
+}
+
 @test "a relay that is killed is a broken connection" {
 	shows relaying killed <<-END
 	answer = 6 'before'
