@@ -89,7 +89,7 @@ $(OBJ)/engine.map: $(OBJ)/flags
 # A relay may have lost the dynamic linker's data: no lazy binding in what it
 # runs.
 $(call objects,$(wildcard shim/log*.c) $(addprefix shim/,relay.c relay_leg.c \
-	lighten.c conn.c dial.c)): \
+	lighten.c conn.c dial.c owner.c report.c)): \
 	LIB_CFLAGS += -fno-plt
 
 $(OBJ)/shim/%.o: shim/%.c $(OBJ)/flags

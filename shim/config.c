@@ -24,8 +24,8 @@
 #define PREFIX "TLSSHIM_"
 #define FILE_MAX (1 << 20) /* of TLSSHIM_CONFIG */
 /* clang-format off */
-#define DEFAULTS { .base = { .handshake_timeout_ms = 30000 }, .log_sink = LOG_SINK_STDERR, \
-	.log_level = LOG_LEVEL_ERROR }
+#define DEFAULTS { .base = { .handshake_timeout_ms = 30000 }, .linger_ms = 60000, \
+	.log_sink = LOG_SINK_STDERR, .log_level = LOG_LEVEL_ERROR }
 /* clang-format on */
 
 static char upper(char c)

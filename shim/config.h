@@ -79,6 +79,9 @@ struct config {
 	const char *file; /* that the sections are from; absolute */
 	enum config_plaintext plaintext;
 	bool names_latest;
+	/* How long what was accepted may wait for a peer that takes nothing,
+	 * once the program is done. */
+	unsigned linger_ms;
 	enum log_sink log_sink;
 	const char *log_path; /* with LOG_SINK_FILE; absolute */
 	enum log_level log_level;

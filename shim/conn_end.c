@@ -7,14 +7,15 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include "config.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "plug.h"
 #include "real.h"
 #include "report.h"
 
-/* How long the end of a connection waits for a kernel that takes nothing. */
-#define LINGER_MS 2000
+/* How long close() waits for a kernel that takes nothing. */
+#define CLOSE_MS 2000u
 
 /* SO_LINGER with a time of 0: the program asks for a reset. */
 static bool wants_reset(const struct conn *c)
@@ -56,9 +57,9 @@ static void drain(const struct conn *c)
 			return;
 }
 
-static void wait_until_taken(struct conn *c)
+static void wait_until_taken(struct conn *c, unsigned ms)
 {
-	int64_t end = conn_now() + LINGER_MS * 1000000LL;
+	int64_t end = conn_now() + ms * 1000000LL;
 	struct pollfd p = {.fd = c->real, .events = POLLOUT};
 
 	while (c->tls->flush(c->session) == TLS_WANT_WRITE) {
@@ -98,8 +99,8 @@ static bool say_goodbye(struct conn *c)
 }
 
 /* Nobody waits in close(): what is left goes to a relay.  Where there can be
- * none it is waited for after all, up to LINGER_MS.  Without the lock. */
-static void leave(struct conn *c)
+ * none it is waited for after all, bounded.  Without the lock. */
+static void leave(struct conn *c, unsigned ms)
 {
 	bool done;
 
@@ -109,9 +110,16 @@ static void leave(struct conn *c)
 	conn_unlock(c);
 	if (done || plug_rest(c) || conn_lock(c) != 0)
 		return;
-	wait_until_taken(c);
+	wait_until_taken(c, ms);
 	end_real(c);
 	conn_unlock(c);
+}
+
+static unsigned close_bound(void)
+{
+	unsigned linger_ms = config_get()->linger_ms;
+
+	return linger_ms < CLOSE_MS ? linger_ms : CLOSE_MS;
 }
 
 static void conn_finish(struct conn *c)
@@ -134,7 +142,7 @@ void conn_put(struct conn *c)
 		return;
 	/* Nobody else can have it now; no lock is needed, but the sanitizers
 	 * want to see one. */
-	leave(c);
+	leave(c, close_bound());
 	conn_lock(c);
 	conn_finish(c);
 	conn_unlock(c);
@@ -155,7 +163,7 @@ static bool finish_one(int fd, uintptr_t cell, void *arg)
 		return true;
 	c = fdtab_get(fd);
 	if (c && c != &conn_hidden)
-		leave(c);
+		leave(c, config_get()->linger_ms);
 	if (c)
 		conn_put(c);
 	return true;

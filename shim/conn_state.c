@@ -77,7 +77,7 @@ void conn_break(struct conn *c)
 	c->read_end = true;
 	c->write_end = true;
 	c->maybe_readable = false;
-	report_broken(c, failure);
+	report_broken(c, failure, true);
 	real(shutdown)(c->real, SHUT_RDWR);
 }
 

@@ -35,8 +35,14 @@ int log_setup(enum log_sink sink, const char *path, enum log_level level);
 /* The descriptor of a log file or of syslog, or -1. */
 int log_descriptor(void);
 
-/* For a process that has no stderr: lines without another place are dropped. */
-void log_without_stderr(void);
+/*
+ * This process is a relay, whose log is all that it keeps of the program's
+ * descriptors.  stderr it has only where lines go there and nobody waits for
+ * its end, as the reader of a pipe does: a terminal, a file.  Before the
+ * program's memory is dropped, the table of descriptors with it.
+ */
+void log_enter_relay(void);
+bool log_keeps_stderr(void);
 
 /* What lines look like from now on: text as below, or one JSON object each,
  * with "time" (RFC 3339, UTC), "pid", "program", "level" and "message". */

@@ -18,7 +18,7 @@
 #include "real.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
-static atomic_bool has_stderr = true;
+static enum { STDERR_OF_PROGRAM, STDERR_KEPT, STDERR_CLOSED } log_stderr;
 
 /* The open file or syslog socket, and which file it was when it was ours: a
  * program that closes descriptors by raw system calls may have put a file of
@@ -29,9 +29,11 @@ static ino_t log_ino;
 
 /* A connection as descriptor 2 is the program's affair (inetd): no line of
  * ours goes to the peer. */
-static bool stderr_is_connection(void)
+static bool has_stderr(void)
 {
-	return fdtab_peek(STDERR_FILENO) > FDTAB_MARKED;
+	if (log_stderr == STDERR_OF_PROGRAM)
+		return fdtab_peek(STDERR_FILENO) <= FDTAB_MARKED;
+	return log_stderr == STDERR_KEPT;
 }
 
 /* The descriptor of file or syslog, or -1 when it is not ours any more. */
@@ -121,7 +123,7 @@ void log_sink_write(enum log_level level, const struct log_text *body)
 		return;
 	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
 		return;
-	if (atomic_load(&has_stderr) && !stderr_is_connection())
+	if (has_stderr())
 		write_line(STDERR_FILENO, body);
 }
 
@@ -199,9 +201,20 @@ bool log_sink_is_none(void)
 	       LOG_SINK_NONE;
 }
 
-void log_without_stderr(void)
+void log_enter_relay(void)
 {
-	atomic_store(&has_stderr, false);
-	if (atomic_load(&log_sink) == LOG_SINK_STDERR)
+	enum log_sink sink = atomic_load(&log_sink);
+	struct stat st;
+	bool keep = sink == LOG_SINK_STDERR && has_stderr() &&
+		    fstat(STDERR_FILENO, &st) == 0 &&
+		    (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+
+	log_stderr = keep ? STDERR_KEPT : STDERR_CLOSED;
+	if (sink == LOG_SINK_STDERR && !keep)
 		atomic_store(&log_sink, LOG_SINK_NONE);
+}
+
+bool log_keeps_stderr(void)
+{
+	return log_stderr == STDERR_KEPT;
 }

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "config.h"
 #include "conn.h"
 #include "log.h"
 #include "lighten.h"
@@ -26,7 +27,6 @@
 #include "relay_leg.h"
 
 #define STACK_SIZE (256 << 10)
-#define LINGER_NS 60000000000LL
 /* More relays at a time stay zombies until the program ends. */
 #define KEPT_MAX 64
 
@@ -63,7 +63,6 @@ static void set_title(const struct conn *c)
 struct pump {
 	struct relay_leg *legs;
 	unsigned n;
-	pid_t program;
 	struct pollfd *fds; /* two a leg: real, inner */
 };
 
@@ -139,19 +138,22 @@ static void reset_signals(void)
 
 static bool is_kept(const struct pump *pump, int fd)
 {
+	if (fd == STDERR_FILENO && log_keeps_stderr())
+		return true;
 	for (unsigned i = 0; i < pump->n; i++)
 		if (fd == pump->legs[i].c->real || fd == pump->legs[i].inner)
 			return true;
 	return false;
 }
 
-/* Closes all but the legs' sockets, and the log if it is a file.  Not so
- * stderr: who reads it to its end would wait for the relay's. */
+/* Closes all but the legs' sockets and the log. */
 static void close_others(const struct pump *pump)
 {
 	unsigned first = 0;
-	int log = log_descriptor(), last = log;
+	int log = log_descriptor(), last = STDERR_FILENO;
 
+	if (log > last)
+		last = log;
 	for (unsigned i = 0; i < pump->n; i++) {
 		if (pump->legs[i].c->real > last)
 			last = pump->legs[i].c->real;
@@ -179,11 +181,9 @@ static void *map(size_t size)
 static bool make_buffers(struct pump *pump)
 {
 	pump->fds = map(2 * pump->n * sizeof(*pump->fds));
-	for (unsigned i = 0; i < pump->n; i++) {
-		pump->legs[i].program = pump->program;
+	for (unsigned i = 0; i < pump->n; i++)
 		if (!leg_begin(&pump->legs[i]))
 			return false;
-	}
 	return pump->fds != NULL;
 }
 
@@ -191,7 +191,6 @@ struct start {
 	struct relay_leg *legs;
 	unsigned n;
 	void *stack;
-	pid_t program;
 	long flags; /* of clone() */
 	pid_t pid;
 	int result;
@@ -199,14 +198,14 @@ struct start {
 
 static void relay_main(const struct start *start)
 {
-	struct pump pump = {start->legs, start->n, start->program, NULL};
+	struct pump pump = {start->legs, start->n, NULL};
 
 	real(syscall)(SYS_setsid);
 	reset_signals();
 	real(prctl)(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_title(pump.legs[0].c);
+	log_enter_relay();
 	close_others(&pump);
-	log_without_stderr();
 	if (chdir("/") < 0)
 		log_line(LOG_LEVEL_DEBUG, "relay: cannot chdir to /");
 	lighten(start->legs, start->n, start->stack, STACK_SIZE);
@@ -297,10 +296,15 @@ bool relay_dies_with_us(void)
 	return getpid() == 1 && reap();
 }
 
+static int64_t linger(void)
+{
+	return config_get()->linger_ms * 1000000LL;
+}
+
 void relay_wait_for_all(void)
 {
 	const struct timespec nap = {.tv_nsec = 5000000};
-	int64_t end = conn_now() + LINGER_NS;
+	int64_t end = conn_now() + linger();
 
 	while (reap() && conn_now() < end)
 		nanosleep(&nap, NULL);
@@ -312,7 +316,6 @@ int relay_start(struct relay_leg *legs, unsigned n)
 		.legs = legs,
 		.n = n,
 		.stack = map(STACK_SIZE),
-		.program = getpid(),
 		.flags = inherits_orphans() ? CLONE_PARENT : 0,
 	};
 	uint64_t all = ~UINT64_C(0), old = 0;
@@ -320,6 +323,10 @@ int relay_start(struct relay_leg *legs, unsigned n)
 
 	if (!start.stack)
 		return ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		legs[i].program = getpid();
+		legs[i].linger = linger();
+	}
 	/* While the dynamic linker's data is there, and its lock is free. */
 	real_find_all();
 	/* By number: libc's own would leave out the signals it uses. */

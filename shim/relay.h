@@ -39,6 +39,7 @@ struct relay_leg {
 	bool broken;	   /* the program is to see a reset */
 	bool over;
 	pid_t program;	  /* who handed it over */
+	int64_t linger;	  /* TLSSHIM_LINGER in ns */
 	int64_t progress; /* when something was last taken */
 	int64_t sleepers; /* since when they are waited for; 0: not */
 };

@@ -9,6 +9,8 @@
  * kernel after a while (tcp_fin_timeout, TCP_LINGER2), and answers with a
  * reset from then on: keep-alive probes ask.  So a half-closed program may wait
  * for its answer as long as it likes, and a closed one is given up in time.
+ * Where there is no room for what it said its FIN does not even come through,
+ * and where it must be known at once the probes are too slow: owner.c.
  */
 #include "relay_leg.h"
 
@@ -22,19 +24,21 @@
 #include <sys/mman.h>
 #include "conn.h"
 #include "log.h"
+#include "owner.h"
 #include "real.h"
+#include "report.h"
 
 #define BUFFER_SIZE (64 << 10)
 #define NS_PER_MS 1000000LL
 #define NS_PER_S 1000000000LL
-/* For a peer that takes nothing, once the program is done. */
-#define LINGER_NS (60 * NS_PER_S)
 /* For threads of the program that must see their wake-up first. */
 #define SLEEPERS_NS (3 * NS_PER_S)
 /* How many buffers one connection may move before others have their turn. */
 #define TURNS 16
 /* Seconds between questions whether the program's closed socket is there. */
 #define PROBE_S 2
+/* How often at most the kernel is asked who has it. */
+#define OWNER_NS NS_PER_S
 
 static bool has(const struct relay_buffer *b)
 {
@@ -67,6 +71,8 @@ static void end_leg(struct relay_leg *leg)
 	const struct linger properly = {.l_onoff = 0};
 	const struct conn *c = leg->c;
 
+	if (!c->end_reported)
+		report_closed(c);
 	if (leg->fin_sent && !leg->broken)
 		drain(c->real);
 	/* The program may still hold copies: close() alone sends no FIN. */
@@ -104,18 +110,18 @@ static void program_done(struct relay_leg *leg)
 	real(setsockopt)(leg->inner, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* The peer failed: once the program has all that came before, it is to see
- * ECONNRESET, not an end. */
+/*
+ * The peer failed: once the program has all that came before, it is to see
+ * ECONNRESET, not an end.  Where nobody has its socket any more nobody asks how
+ * the peer ended, and many end without close_notify then.
+ */
 static void peer_failed(struct relay_leg *leg)
 {
 	const struct conn *c = leg->c;
-	const struct tls_failure *why = c->tls->failure(c->session);
-	/* A reset is the peer's affair, and of one that closed first nobody
-	 * asks how it ended. */
-	bool quiet = why->kind == TLS_FAIL_TRANSPORT || leg->program_done;
+	bool heard = !leg->program_gone &&
+		     (!leg->program_done || owner_exists(leg->inner));
 
-	log_line(quiet ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-		"%s: connection broken: %s", c->destination, why->text);
+	report_broken(c, c->tls->failure(c->session), heard);
 	leg->broken = true;
 	leg->peer_done = true;
 	leg->progress = conn_now();
@@ -300,6 +306,40 @@ static void pump_to_peer(struct relay_leg *leg)
 
 /* ---- the whole ---- */
 
+/* What the kernel has it goes on sending. */
+static void give_up(const struct relay_leg *leg)
+{
+	if (!leg->fin_sent)
+		log_line(LOG_LEVEL_ERROR,
+			"%s: the peer takes nothing, what it has not got is "
+			"lost (TLSSHIM_LINGER)",
+			leg->c->destination);
+}
+
+static bool is_stuck(const struct relay_leg *leg)
+{
+	return !leg->program_done && !leg->write_broken &&
+	       (has(&leg->to_peer) || has_output(leg));
+}
+
+static int64_t look_at_owner(const struct relay_leg *leg)
+{
+	return leg->progress +
+	       (leg->linger > OWNER_NS ? leg->linger : OWNER_NS);
+}
+
+/* Its end comes behind bytes for which there is no room, so that it is not
+ * seen: is there somebody at all? */
+static bool is_abandoned(struct relay_leg *leg)
+{
+	int64_t now = conn_now();
+
+	if (!is_stuck(leg) || now < look_at_owner(leg))
+		return false;
+	leg->progress = now;
+	return !owner_exists(leg->inner);
+}
+
 /*
  * Is it over?
  *  - both directions have ended and both sides know;
@@ -321,8 +361,12 @@ static bool is_finished(struct relay_leg *leg)
 		return delivered;
 	if (leg->program_gone && leg->fin_sent && queued(leg->c->real) == 0)
 		return true;
-	return (leg->program_gone || !leg->fin_sent) && leg->program_done &&
-	       conn_now() - leg->progress >= LINGER_NS;
+	if (!is_abandoned(leg) &&
+		((!leg->program_gone && leg->fin_sent) || !leg->program_done ||
+			conn_now() - leg->progress < leg->linger))
+		return false;
+	give_up(leg);
+	return true;
 }
 
 void leg_step(struct relay_leg *leg, short real_events, short inner_events)
@@ -382,7 +426,9 @@ int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
 	if (leg->broken || (leg->program_gone && leg->fin_sent))
 		return now + 5 * NS_PER_MS + (now - leg->progress) / 8;
 	if (leg->program_done && !leg->fin_sent)
-		return leg->progress + LINGER_NS;
+		return leg->progress + leg->linger;
+	if (is_stuck(leg))
+		return look_at_owner(leg);
 	return INT64_MAX;
 }
 
@@ -396,6 +442,7 @@ static void *map_buffer(void)
 
 bool leg_begin(struct relay_leg *leg)
 {
+	leg->progress = conn_now();
 	leg->to_program.bytes = map_buffer();
 	leg->to_peer.bytes = map_buffer();
 	return leg->to_program.bytes && leg->to_peer.bytes;

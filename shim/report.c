@@ -138,10 +138,12 @@ void report_refused(const struct conn *c, int error, const char *why,
 	}
 }
 
-void report_broken(const struct conn *c, const struct tls_failure *failure)
+void report_broken(
+	const struct conn *c, const struct tls_failure *failure, bool heard)
 {
 	/* A reset is the peer's affair, and the program is told by errno. */
-	enum log_level level = failure->kind == TLS_FAIL_TRANSPORT
+	enum log_level level = !heard ? LOG_LEVEL_DEBUG
+			       : failure->kind == TLS_FAIL_TRANSPORT
 				       ? LOG_LEVEL_INFO
 				       : LOG_LEVEL_ERROR;
 	struct object o;

@@ -16,8 +16,10 @@ void report_opened(const struct conn *c);
 void report_refused(const struct conn *c, int error, const char *why,
 	const struct tls_failure *failure);
 
-/* It broke after it was open. */
-void report_broken(const struct conn *c, const struct tls_failure *failure);
+/* It broke after it was open.  heard: there is somebody to whom that is news;
+ * otherwise it is for debugging. */
+void report_broken(
+	const struct conn *c, const struct tls_failure *failure, bool heard);
 
 /* It ended; once, before the session is freed. */
 void report_closed(const struct conn *c);

@@ -118,16 +118,27 @@ static unsigned long milliseconds(const char *s)
 	return *s ? 0 : ms;
 }
 
-static void parse_timeout(struct config_parser *p, const char *value)
+static void parse_time(
+	struct config_parser *p, const char *value, unsigned *chosen)
 {
 	unsigned long ms = milliseconds(value);
 
 	if (ms >= 1 && ms <= TIMEOUT_MAX_MS)
-		p->dest->handshake_timeout_ms = (unsigned)ms;
+		*chosen = (unsigned)ms;
 	else
 		value_reject(p, value,
 			"is not a time: expected seconds from 0.001 to 3600, "
 			"such as 30 or 0.5");
+}
+
+static void parse_timeout(struct config_parser *p, const char *value)
+{
+	parse_time(p, value, &p->dest->handshake_timeout_ms);
+}
+
+static void parse_linger(struct config_parser *p, const char *value)
+{
+	parse_time(p, value, &p->config->linger_ms);
 }
 
 static void parse_log(struct config_parser *p, const char *value)
@@ -478,6 +489,10 @@ const struct config_setting config_settings[] = {
 		parse_keylog},
 	{"TLSSHIM_HANDSHAKE_TIMEOUT", "SECONDS", "30",
 		"how long a handshake may take, 0.001 to 3600", parse_timeout},
+	{"TLSSHIM_LINGER", "SECONDS", "60",
+		"how long a peer that takes nothing is waited for once the "
+		"program is done, 0.001 to 3600",
+		parse_linger},
 	{"TLSSHIM_CONFIG", "FILE", "none",
 		"rules by destination; the environment is above its [default]",
 		parse_config},
@@ -513,9 +528,10 @@ int settings_find(const char *name, size_t n)
 /* Of the whole process: in [default] alone, or not even there. */
 bool settings_is_for_file(int which, bool in_section)
 {
-	static void (*const of_process[])(struct config_parser * p,
-		const char *value) = {parse_ports, parse_plaintext, parse_names,
-		parse_log, parse_log_level, parse_log_format};
+	static void (*const of_process[])(
+		struct config_parser * p, const char *value) = {parse_ports,
+		parse_linger, parse_plaintext, parse_names, parse_log,
+		parse_log_level, parse_log_format};
 
 	if (config_settings[which].parse == parse_config)
 		return false;

@@ -116,6 +116,8 @@ accepted()
 	TLSSHIM_HANDSHAKE_TIMEOUT 1e3
 	TLSSHIM_HANDSHAKE_TIMEOUT 3601
 	TLSSHIM_HANDSHAKE_TIMEOUT inf
+	TLSSHIM_LINGER 0
+	TLSSHIM_LINGER 1m
 	TLSSHIM_LOG_LEVEL warn
 	TLSSHIM_LOG_LEVEL INFO
 	TLSSHIM_LOG standard
@@ -125,7 +127,7 @@ accepted()
 @test "an empty value refuses every connection" {
 	local name
 
-	for name in PORTS CA_FILE CA_DIR SERVER_NAME HANDSHAKE_TIMEOUT LOG LOG_LEVEL; do
+	for name in PORTS CA_FILE CA_DIR SERVER_NAME HANDSHAKE_TIMEOUT LINGER LOG LOG_LEVEL; do
 		(
 			export "TLSSHIM_$name="
 			refused "TLSSHIM_$name is empty: expected "

@@ -57,6 +57,7 @@ static void defaults_select_nothing(void **state)
 	assert_null(none->base.server_name);
 	assert_null(none->log_path);
 	assert_int_equal(30000, none->base.handshake_timeout_ms);
+	assert_int_equal(60000, none->linger_ms);
 	assert_int_equal(LOG_SINK_STDERR, none->log_sink);
 	assert_int_equal(LOG_LEVEL_ERROR, none->log_level);
 	config_parse(&config, NULL, storage, 0);
@@ -464,6 +465,14 @@ static void parses_times(void **state)
 	}
 }
 
+static void parses_the_linger(void **state)
+{
+	(void)state;
+	assert_int_equal(500, parse("TLSSHIM_LINGER=0.5", NULL)->linger_ms);
+	assert_non_null(strstr(
+		parse("TLSSHIM_LINGER=0", NULL)->error, "is not a time"));
+}
+
 static void parses_the_log(void **state)
 {
 	const struct config *config;
@@ -604,7 +613,7 @@ static void too_little_storage_is_an_error(void **state)
 static void the_table_is_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(28, config_n_settings);
+	assert_int_equal(29, config_n_settings);
 	for (unsigned i = 0; i < config_n_settings; i++) {
 		const struct config_setting *s = &config_settings[i];
 
@@ -830,6 +839,7 @@ int main(int argc, char **argv)
 			the_first_error_is_kept_and_so_is_what_was_good),
 		cmocka_unit_test(parses_server_names),
 		cmocka_unit_test(parses_times),
+		cmocka_unit_test(parses_the_linger),
 		cmocka_unit_test(parses_the_log),
 		cmocka_unit_test(copies_its_strings),
 		cmocka_unit_test(keeps_relative_paths_from_chdir),
