@@ -139,6 +139,27 @@ own handshakes: good"
 	assert_wire_is_tls
 }
 
+@test "a root that is exchanged, as containers do, before the first connection" {
+	requires_root
+	local jail=$RUN_DIR/jail
+	mkdir -p "$jail$BUILD_DIR/tlsshim" "$jail$CA_DIR"
+	cp "$BUILD_DIR/lib/old_engine.so" "$jail$BUILD_DIR/tlsshim/engine.so"
+	cp "$CA_DIR/other-ca.pem" "$jail$CA_DIR/ca.pem"
+	start_server tlsserver localhost handshake echo
+	unshare -m true || skip "no mount namespaces here"
+	run -0 shim unshare -m "$BUILD_DIR/prog/confined" "$PORT" "pivot=$jail"
+	assert_conversed
+}
+
+@test "Landlock rules that forbid files before the first connection" {
+	requires_root
+	run "$BUILD_DIR/prog/confined" 1 landlock
+	[[ $output != landlock:* ]] || skip "no Landlock here"
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" landlock
+	assert_conversed
+}
+
 @test "privileges that are dropped before the first connection" {
 	requires_root
 	cp "$CA_DIR/ca.pem" "$RUN_DIR/ca.pem"

@@ -5,8 +5,9 @@
  *	confined PORT STEP...
  *
  * Steps: clearenv; wipe (overwrites the strings of the environment, as nginx
- * does); chroot=DIR; setuid=UID; nofiles (a seccomp filter under which no file
- * can be opened); threads (the same from several threads at once).  Prints
+ * does); chroot=DIR; pivot=DIR (pivot_root, as containers do); setuid=UID;
+ * nofiles (a seccomp filter under which no file can be opened); landlock (no
+ * file can be read); threads (the same from several threads at once).  Prints
  * what comes back: "plaintext-marker" a connection.
  */
 #include <arpa/inet.h>
@@ -14,12 +15,14 @@
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -73,6 +76,28 @@ static void forbid_files(void)
 		die("seccomp");
 }
 
+/* Needs CAP_SYS_ADMIN: nothing that the shim knows of goes before it. */
+static void forbid_reading(void)
+{
+	struct landlock_ruleset_attr rules = {
+		.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE};
+	long fd = syscall(
+		SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+
+	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		die("landlock");
+	close((int)fd);
+}
+
+/* In a mount namespace of its own, which others made. */
+static void pivot(const char *dir)
+{
+	if (mount(dir, dir, NULL, MS_BIND, NULL) < 0 || chdir(dir) < 0 ||
+		syscall(SYS_pivot_root, ".", ".") < 0 ||
+		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		die("pivot_root");
+}
+
 static void wipe(void)
 {
 	for (char **e = environ; *e; e++)
@@ -99,6 +124,10 @@ static void step(const char *name)
 		clearenv();
 	else if (!strcmp(name, "wipe"))
 		wipe();
+	else if (!strncmp(name, "pivot=", 6))
+		pivot(arg);
+	else if (!strcmp(name, "landlock"))
+		forbid_reading();
 	else if (!strncmp(name, "chroot=", 7)) {
 		if (chroot(arg) < 0 || chdir("/") < 0)
 			die("chroot");
