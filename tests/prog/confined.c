@@ -81,8 +81,8 @@ static void forbid_reading(void)
 {
 	struct landlock_ruleset_attr rules = {
 		.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE};
-	long fd = syscall(
-		SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+	long fd =
+		syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 
 	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		die("landlock");
