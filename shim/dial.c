@@ -334,6 +334,16 @@ static void warn_of_settings(const struct conn *c)
 			c->destination, tls->keylog_file);
 }
 
+/* Could a file be opened? */
+static bool has_free_number(int fd)
+{
+	int copy = real(fcntl)(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy >= 0)
+		real(close)(copy);
+	return copy >= 0;
+}
+
 static int open_real(struct conn *c, int fd)
 {
 	int type = SOCK_STREAM | SOCK_CLOEXEC;
@@ -379,16 +389,17 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
-	/* First, so that a process out of descriptors is told so, and not
-	 * that the engine cannot be loaded. */
+	ctx = load_context(c->dest, &why);
+	if (!ctx && !has_free_number(fd))
+		return EMFILE; /* and no file can be at fault */
+	if (!ctx)
+		return refuse(c, conn_errno(&why), why.text);
+	c->tls = tls_loaded();
+	/* Only now: the last free number serves for the files first. */
 	err = open_real(c, fd);
 	if (err)
 		return err;
 	warn_of_settings(c);
-	ctx = load_context(c->dest, &why);
-	if (!ctx)
-		return refuse(c, conn_errno(&why), why.text);
-	c->tls = tls_loaded();
 	err = sockopt_carry(fd, c->real, why.text, sizeof(why.text));
 	if (err)
 		return refuse(c, err, why.text);
