@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "names.h"
+#include "peers.h"
 #include "real.h"
 #include "rules.h"
 #include "settings.h"
@@ -94,7 +95,8 @@ static void reject_name(struct config *config, const char *name, size_t n)
 
 static bool is_setting(const char *entry)
 {
-	return !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=');
+	return !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=') &&
+	       strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE));
 }
 
 static void parse_entry(

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
+#include "peers.h"
 #include "plug.h"
 #include "sockopt.h"
 
@@ -22,7 +24,7 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 	conn_ref struct conn *c = get_named(fd);
 
 	if (!c)
-		return real(getpeername)(fd, addr, len);
+		return peers_peer(fd, addr.__sockaddr__, len);
 	return sockopt_peer(c, addr.__sockaddr__, len);
 }
 
@@ -31,14 +33,37 @@ HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 	conn_ref struct conn *c = get_named(fd);
 
 	if (!c)
-		return real(getsockname)(fd, addr, len);
+		return peers_self(fd, addr.__sockaddr__, len);
 	return sockopt_self(c, addr.__sockaddr__, len);
+}
+
+/* SO_PEERNAME: getpeername() by another name, of a given length. */
+static int get_peer_option(int fd, void *value, socklen_t *len)
+{
+	union policy_addr peer;
+	socklen_t have = sizeof(peer);
+
+	if (getpeername(fd, &peer.any, &have) < 0)
+		return -1;
+	if (*len > have) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(value, &peer, *len);
+	return 0;
+}
+
+static bool is_named(int fd)
+{
+	return fdtab_peek(fd) > FDTAB_MARKED || peers_has(fd);
 }
 
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
+	if (level == SOL_SOCKET && name == SO_PEERNAME && is_named(fd))
+		return get_peer_option(fd, value, len);
 	if (!c)
 		return real(getsockopt)(fd, level, name, value, len);
 	return plug_standard(sockopt_get(c, fd, level, name, value, len));

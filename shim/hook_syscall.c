@@ -116,6 +116,10 @@ static long by_number(long n, long a, long b, long c, long d, long e, long f)
 		return setsockopt((int)a, (int)b, (int)c, P(d), (socklen_t)e);
 	case SYS_socket:
 		return socket((int)a, (int)b, (int)c);
+	case SYS_execve:
+		return execve(P(a), P(b), P(c));
+	case SYS_execveat:
+		return execveat((int)a, P(b), P(c), P(d), (int)e);
 	case SYS_exit_group:
 		_exit((int)a);
 	}
@@ -160,6 +164,8 @@ static bool is_listed(long n)
 	case SYS_getsockopt:
 	case SYS_setsockopt:
 	case SYS_socket:
+	case SYS_execve:
+	case SYS_execveat:
 	case SYS_exit_group:
 		return true;
 	}
@@ -200,9 +206,6 @@ static bool copies(long n, long a)
 		return !(a & CLONE_VM);
 	case SYS_clone3:
 		return !(*(const uint64_t *)P(a) & CLONE_VM);
-	case SYS_execve:
-	case SYS_execveat:
-		return true;
 	}
 	return false;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "fdtab.h"
 #include "highfd.h"
+#include "peers.h"
 #include "real.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
@@ -32,7 +33,8 @@ static ino_t log_ino;
 static bool has_stderr(void)
 {
 	if (log_stderr == STDERR_OF_PROGRAM)
-		return fdtab_peek(STDERR_FILENO) <= FDTAB_MARKED;
+		return fdtab_peek(STDERR_FILENO) <= FDTAB_MARKED &&
+		       !peers_has(STDERR_FILENO);
 	return log_stderr == STDERR_KEPT;
 }
 

@@ -102,7 +102,7 @@ static bool is_orphan_in(const char *path, const struct ends *ends)
 
 bool owner_exists(int fd)
 {
-	union policy_addr self, peer;
+	union policy_addr self = {.any = {.sa_family = AF_UNSPEC}}, peer = self;
 	socklen_t self_len = sizeof(self), peer_len = sizeof(peer);
 	struct ends ends;
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of inherited connections, as text and as answers.  Knows the
+ * environment of a program that starts; who puts it there, envp.c knows.
+ */
+#include "peers.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+#include "log.h"
+#include "real.h"
+
+static struct peers inherited;
+static bool by_environment;
+
+const struct peers *peers_inherited(void)
+{
+	return &inherited;
+}
+
+bool peers_by_environment(void)
+{
+	return by_environment;
+}
+
+/* ---- the list ---- */
+
+static const struct peer *find(const struct peers *peers, uint64_t cookie)
+{
+	for (unsigned i = 0; i < peers->n; i++)
+		if (peers->all[i].cookie == cookie)
+			return &peers->all[i];
+	return NULL;
+}
+
+void peers_add(struct peers *peers, const struct peer *one)
+{
+	if (peers->n < PEERS_MAX && one->cookie && !find(peers, one->cookie))
+		peers->all[peers->n++] = *one;
+}
+
+/* ---- as text: COOKIE:PEER:SELF,..., all in hexadecimal ---- */
+
+static socklen_t length(const union policy_addr *addr)
+{
+	return addr->any.sa_family == AF_INET ? sizeof(addr->in)
+					      : sizeof(addr->in6);
+}
+
+static unsigned put_address(
+	const union policy_addr *addr, char *text, unsigned size)
+{
+	const unsigned char *bytes = (const unsigned char *)addr;
+	unsigned n = 0;
+
+	for (socklen_t i = 0; i < length(addr); i++)
+		n += (unsigned)log_format(text + n, size - n, "%x%x",
+			bytes[i] >> 4, bytes[i] & 15);
+	return n;
+}
+
+void peers_put(const struct peers *peers, char *text, unsigned size)
+{
+	unsigned n = (unsigned)log_format(text, size, PEERS_VARIABLE "=");
+
+	for (unsigned i = 0; i < peers->n; i++) {
+		const struct peer *one = &peers->all[i];
+
+		if (size - n < PEERS_ENTRY_MAX)
+			return;
+		n += (unsigned)log_format(
+			text + n, size - n, "%lx:", one->cookie);
+		n += put_address(&one->peer, text + n, size - n);
+		text[n++] = ':';
+		n += put_address(&one->self, text + n, size - n);
+		text[n++] = ',';
+		text[n] = 0;
+	}
+}
+
+/* -1: none. */
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static const char *get_number(const char *s, uint64_t *number)
+{
+	*number = 0;
+	for (; digit(*s) >= 0; s++)
+		*number = *number << 4 | (unsigned)digit(*s);
+	return s;
+}
+
+/* NULL: it is none. */
+static const char *get_address(const char *s, union policy_addr *addr)
+{
+	unsigned char *bytes = (unsigned char *)addr;
+	size_t n = 0;
+
+	memset(addr, 0, sizeof(*addr));
+	for (; n < sizeof(*addr) && digit(s[0]) >= 0 && digit(s[1]) >= 0;
+		s += 2)
+		bytes[n++] = (unsigned char)((digit(s[0]) << 4) | digit(s[1]));
+	if (addr->any.sa_family != AF_INET && addr->any.sa_family != AF_INET6)
+		return NULL;
+	return n == length(addr) ? s : NULL;
+}
+
+void peers_parse(struct peers *peers, const char *text)
+{
+	while (text && *text) {
+		struct peer one;
+
+		text = get_number(text, &one.cookie);
+		text = *text == ':' ? get_address(text + 1, &one.peer) : NULL;
+		text = text && *text == ':' ? get_address(text + 1, &one.self)
+					    : NULL;
+		if (!text || *text++ != ',')
+			return;
+		peers_add(peers, &one);
+	}
+}
+
+/* ---- the environment ---- */
+
+/* The variable's value, which goes on being readable; the entry is taken out
+ * as unsetenv() would.  Not by it: some shells have their own. */
+static const char *take_out(char **envp)
+{
+	const size_t n = sizeof(PEERS_VARIABLE) - 1;
+	const char *value = NULL;
+	char **to = envp;
+
+	for (; envp && *envp; envp++) {
+		if (strncmp(*envp, PEERS_VARIABLE "=", n + 1) == 0)
+			value = *envp + n + 1;
+		else if (to++ != envp)
+			to[-1] = *envp;
+	}
+	if (value)
+		*to = NULL;
+	return value;
+}
+
+/* Before the program's own code, and while there is one thread. */
+__attribute__((constructor)) static void inherit(
+	int argc, char **argv, char **envp)
+{
+	const char *value = take_out(environ);
+
+	(void)argc;
+	(void)argv;
+	if (envp != environ)
+		take_out(envp);
+	for (char **e = environ; e && *e; e++)
+		by_environment |= strncmp(*e, "LD_PRELOAD=", 11) == 0;
+	if (value && !getauxval(AT_SECURE))
+		peers_parse(&inherited, value);
+}
+
+/* ---- answers ---- */
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int saved_errno = errno;
+
+	if (real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		cookie = 0;
+	errno = saved_errno;
+	return cookie;
+}
+
+static const struct peer *find_inherited(int fd)
+{
+	return inherited.n ? find(&inherited, cookie_of(fd)) : NULL;
+}
+
+bool peers_has(int fd)
+{
+	return find_inherited(fd) != NULL;
+}
+
+/* The kernel knows what is wrong with the arguments, and whether it is
+ * connected at all. */
+static int answer(int r, const union policy_addr *addr, socklen_t room,
+	struct sockaddr *to, socklen_t *len)
+{
+	if (r < 0)
+		return r;
+	*len = length(addr);
+	memcpy(to, addr, *len < room ? *len : room);
+	return r;
+}
+
+int peers_peer(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const struct peer *one = find_inherited(fd);
+	socklen_t room = one && len ? *len : 0;
+	int r = real(getpeername)(fd, addr, len);
+
+	return one ? answer(r, &one->peer, room, addr, len) : r;
+}
+
+int peers_self(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const struct peer *one = find_inherited(fd);
+	socklen_t room = one && len ? *len : 0;
+	int r = real(getsockname)(fd, addr, len);
+
+	return one ? answer(r, &one->self, room, addr, len) : r;
+}
