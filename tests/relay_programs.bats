@@ -181,7 +181,8 @@ print(subprocess.run(['echo', 'helper'], capture_output=True).stdout)
 s.sendall(m); print(s.recv(100).decode())"
 	assert_output "b'helper\n'
 $MARKER"
-	refute_log relay
+	# ThreadSanitizer makes a fork of Python's vfork.
+	[[ $BUILD_DIR == *-thread* ]] || refute_log relay
 	assert_tls db.test
 }
 
