@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include "names_live.h"
 
 #define SLOTS 8192 /* 2.3 MiB of address space, populated as it fills */
@@ -285,6 +286,20 @@ void names_learn_hostent(const char *node, const struct hostent *host)
 	errno = saved_errno;
 }
 
+/* Which names are this machine's own?  Asked for anew: it may change. */
+static void mark_own(struct names_found *found)
+{
+	char own[NAMES_NAME_MAX];
+	struct utsname machine;
+
+	memset(found->own, 0, sizeof(found->own));
+	if (!found->n || uname(&machine) != 0 ||
+		names_canonical(machine.nodename, own) != NAMES_IS_NAME)
+		return;
+	for (unsigned i = 0; i < found->n; i++)
+		found->own[i] = !strcmp(found->names[i], own);
+}
+
 void names_find(
 	const struct sockaddr *addr, socklen_t len, struct names_found *found)
 {
@@ -304,6 +319,7 @@ void names_find(
 	} else if (found->n) {
 		found->source = found->n == 1 ? NAMES_ONLY : NAMES_SEVERAL;
 	}
+	mark_own(found);
 	errno = saved_errno;
 }
 

@@ -71,6 +71,8 @@ struct names_found {
 	enum names_source source;
 	unsigned n; /* names in use */
 	char names[NAMES_FOUND_MAX][NAMES_NAME_MAX];
+	/* The name that this machine has for itself, gethostname(2). */
+	bool own[NAMES_FOUND_MAX];
 };
 
 /*

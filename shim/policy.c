@@ -303,6 +303,32 @@ static void identity_setting(const char *name, struct tls_identity *id)
 	id->or_localhost = false;
 }
 
+/*
+ * Many a program asks for this machine's own name, only to introduce itself
+ * with it (SMTP's EHLO, a mail's Message-ID), and in /etc/hosts that is often
+ * a loopback address: the one where a program means "localhost".  So there the
+ * own name says no more than the address does, and beside another name, or
+ * where it is the only one, a certificate need not have it.  What a program
+ * connects to by a result of getaddrinfo() is what it says.
+ */
+static void identity_names(const struct config *config,
+	const struct names_found *found, const struct names_address *address,
+	struct tls_identity *id)
+{
+	bool aside = is_loopback(address) && found->source != NAMES_IDENTITY;
+	const char *own = NULL;
+
+	for (unsigned i = 0; i < names_of(config, found); i++)
+		if (aside && found->own[i])
+			own = found->names[i];
+		else
+			identity_name(found->names[i], id);
+	if (!id->n_names) {
+		identity_address(address, id);
+		id->sni = id->or_name = own;
+	}
+}
+
 /* What the settings say of SNI, in place of the name. */
 static void set_sni(const struct config_dest *dest, struct tls_identity *id)
 {
@@ -350,8 +376,7 @@ bool policy_identity(const struct config *config,
 			  "are known: TLSSHIM_SERVER_NAME can settle it";
 		return false;
 	}
-	for (unsigned i = 0; i < names_of(config, found); i++)
-		identity_name(found->names[i], id);
+	identity_names(config, found, &address, id);
 	set_sni(dest, id);
 	return true;
 }

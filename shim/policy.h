@@ -57,7 +57,9 @@ struct policy_choice policy_choose(const struct config *config,
  * The name rules, in this order: the server name of the settings; identity;
  * the only name; several names (the latest is SNI, the certificate must be
  * valid for all, unless TLSSHIM_NAMES=latest); no name: the address, and for a
- * loopback address "localhost" will do as well.  addr is one that
+ * loopback address "localhost" will do as well.  Of a loopback address the name
+ * that this machine has for itself need not be in the certificate where another
+ * name is, or the address, or "localhost".  addr is one that
  * policy_choose() made TLS with dest.  Fills *id (which points into *found
  * and *dest; what it does not know of is zeroed) and gives the source as text
  * for the log ("setting", "lookup", "only name", "3 names", "latest of

@@ -119,9 +119,10 @@ struct tls_settings {
 /*
  * Whom the peer must prove to be.  With names: the certificate must be valid
  * for every one of them.  Without: for the address ip, or, where or_localhost
- * is set (a loopback address), for the name "localhost".  SNI is sent when
- * sni is not NULL.  The subject's CN never counts.  With none of the three
- * no certificate will do.  Copied by session_new().
+ * is set (a loopback address), for the name "localhost", or for or_name where
+ * that is not NULL.  SNI is sent when sni is not NULL.  The subject's CN never
+ * counts.  With none of these no certificate will do.  Copied by
+ * session_new().
  */
 struct tls_identity {
 	const char *sni;
@@ -130,6 +131,7 @@ struct tls_identity {
 	unsigned char ip[16];
 	unsigned ip_len; /* 4 or 16 */
 	bool or_localhost;
+	const char *or_name;
 	/*
 	 * The destination ("host:port" as dialled): session tickets are used
 	 * again only for the same context, the same cache_key and an equal

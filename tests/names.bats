@@ -74,6 +74,34 @@ use=1: 0"
 	assert_verified db.test setting
 }
 
+@test "on a loopback address this machine's own name does not count beside another" {
+	local own
+
+	own=$(uname -n)
+	add_host "$own" 127.0.0.1 # that is how /etc/hosts may have it
+	start_server tlsserver db.test handshake read
+	lookups look=db.test look="$own" copy=0 look=db.test copy=0
+	assert_output "copy=0: 0
+copy=0: 0"
+	assert_verified db.test "2 names"
+	lookups look="$own" use=0
+	assert_output "use=0: EACCES"
+}
+
+@test "on a loopback address this machine's own name may have been no more than asked for" {
+	local own
+
+	own=$(uname -n)
+	add_host "$own" 127.0.0.1
+	start_server tlsserver localhost handshake read
+	lookups look="$own" copy=0
+	assert_output "copy=0: 0"
+	assert_tls "$own"
+	start_server tlsserver db.test handshake read
+	lookups look="$own" copy=0
+	assert_output "copy=0: EACCES"
+}
+
 @test "more names than are remembered: refused before anything is sent" {
 	local steps=() i
 

@@ -15,6 +15,9 @@
 	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |                                \
 		X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
+/* Bytes of a key that say what is there. */
+#define KEY_HEAD 5
+
 static size_t size_of(const char *s)
 {
 	return s ? strlen(s) + 1 : 0;
@@ -38,9 +41,9 @@ static const char *store(char **at, const char *s)
 static void store_key(struct identity *id, const char *strings, char *at)
 {
 	const struct tls_identity *is = &id->is;
-	const unsigned char head[] = {is->sni != NULL,
+	const unsigned char head[KEY_HEAD] = {is->sni != NULL,
 		(unsigned char)is->n_names, (unsigned char)is->ip_len,
-		is->or_localhost};
+		is->or_localhost, is->or_name != NULL};
 
 	id->key = (const unsigned char *)strings;
 	memcpy(at, head, sizeof(head));
@@ -64,14 +67,15 @@ static bool is_valid(const struct tls_identity *id)
 
 struct identity *identity_new(const struct tls_identity *from)
 {
-	size_t size = sizeof(struct identity) + 4 + sizeof(from->ip);
+	size_t size = sizeof(struct identity) + KEY_HEAD + sizeof(from->ip);
 	struct identity *id;
 	char *at;
 	unsigned i;
 
 	if (!is_valid(from))
 		return NULL;
-	size += size_of(from->sni) + size_of(from->cache_key);
+	size += size_of(from->sni) + size_of(from->or_name) +
+		size_of(from->cache_key);
 	for (i = 0; i < from->n_names; i++)
 		size += size_of(from->names[i]);
 	id = arena_zalloc(size);
@@ -82,6 +86,7 @@ struct identity *identity_new(const struct tls_identity *from)
 	id->is.sni = store(&at, from->sni);
 	for (i = 0; i < from->n_names; i++)
 		id->is.names[i] = store(&at, from->names[i]);
+	id->is.or_name = store(&at, from->or_name);
 	id->is.cache_key = store(&at, from->cache_key);
 	if (from->cache_key)
 		store_key(id, (char *)(id + 1), at);
@@ -135,6 +140,7 @@ static int check_name(const char *name, X509 *cert, struct text *missing)
  *   names                      every one of them
  *   none, an address           the address
  *   the same, or_localhost     the address or the name localhost
+ *   the same, or_name          the address or that name
  *   none, no address           refused, or localhost where that will do
  */
 int identity_check(const struct identity *id, X509 *cert, struct text *missing)
@@ -149,6 +155,9 @@ int identity_check(const struct identity *id, X509 *cert, struct text *missing)
 		return result;
 	if (is->or_localhost &&
 		X509_check_host(cert, "localhost", 0, HOST_FLAGS, NULL) == 1)
+		return X509_V_OK;
+	if (is->or_name && is_plain_name(is->or_name) &&
+		X509_check_host(cert, is->or_name, 0, HOST_FLAGS, NULL) == 1)
 		return X509_V_OK;
 	if (is->ip_len)
 		return check_address(is->ip, is->ip_len, cert, missing);

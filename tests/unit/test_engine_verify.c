@@ -175,6 +175,24 @@ static void localhost_will_do_for_a_loopback_address(void **state)
 	assert_refused(&local, id, "db.example.com", NULL);
 }
 
+static void another_name_will_do_for_an_address(void **state)
+{
+	struct lab_cert local = leaf_for("DNS:me.test");
+	struct tls_identity id = at("127.0.0.1");
+
+	(void)state;
+	id.or_name = "me.test";
+	assert_accepted(&local, id);
+	id.or_name = "you.test";
+	assert_refused(&local, id, "address 127.0.0.1", NULL);
+	id.or_name = "";
+	assert_refused(&local, id, "address 127.0.0.1", NULL);
+	id.or_name = "me.test";
+	id.names[0] = "db.example.com";
+	id.n_names = 1;
+	assert_refused(&local, id, "db.example.com", NULL);
+}
+
 static void nobody_is_accepted_when_nothing_can_be_checked(void **state)
 {
 	struct tls_identity id = {.sni = "db.example.com"};
@@ -387,6 +405,8 @@ int main(void)
 		cmocka_unit_test(an_address_must_be_in_the_certificate),
 		cmocka_unit_test(names_count_and_not_the_address_beside_them),
 		cmocka_unit_test(localhost_will_do_for_a_loopback_address),
+		cmocka_unit_test(another_name_will_do_for_an_address),
+		cmocka_unit_test(another_name_will_do_for_an_address),
 		cmocka_unit_test(
 			nobody_is_accepted_when_nothing_can_be_checked),
 		cmocka_unit_test(an_invalid_identity_makes_no_session),

@@ -149,16 +149,32 @@ static void describe(char *buf, size_t size, const struct tls_identity *id)
 	}
 	snprintf(buf + strlen(buf), size - strlen(buf), " ip=%s%s", ip,
 		id->or_localhost ? " or localhost" : "");
+	if (id->or_name)
+		snprintf(buf + strlen(buf), size - strlen(buf), " or %s",
+			id->or_name);
 }
 
 static const struct names_found nothing = {.source = NAMES_NONE};
-static const struct names_found identity = {NAMES_IDENTITY, 1, {"a.test"}};
-static const struct names_found only = {NAMES_ONLY, 1, {"a.test"}};
+static const struct names_found identity = {
+	.source = NAMES_IDENTITY, .n = 1, .names = {"a.test"}};
+static const struct names_found only = {
+	.source = NAMES_ONLY, .n = 1, .names = {"a.test"}};
 static const struct names_found two = {
-	NAMES_SEVERAL, 2, {"latest.test", "b.test"}};
-static const struct names_found eight = {NAMES_SEVERAL, 8,
-	{"1.test", "2.test", "3.test", "4.test", "5.test", "6.test", "7.test",
-		"8.test"}};
+	.source = NAMES_SEVERAL, .n = 2, .names = {"latest.test", "b.test"}};
+static const struct names_found eight = {.source = NAMES_SEVERAL,
+	.n = 8,
+	.names = {"1.test", "2.test", "3.test", "4.test", "5.test", "6.test",
+		"7.test", "8.test"}};
+static const struct names_found own = {
+	.source = NAMES_ONLY, .n = 1, .names = {"me.test"}, .own = {true}};
+static const struct names_found own_identity = {
+	.source = NAMES_IDENTITY, .n = 1, .names = {"me.test"}, .own = {true}};
+static const struct names_found own_latest = {.source = NAMES_SEVERAL,
+	.n = 2,
+	.names = {"me.test", "b.test"},
+	.own = {true, false}};
+static const struct names_found own_and_two = {NAMES_SEVERAL, 3,
+	{"latest.test", "me.test", "b.test"}, .own = {false, true, false}};
 static const struct names_found unsure = {.source = NAMES_UNSURE};
 
 static const struct identity_row {
@@ -183,6 +199,20 @@ static const struct identity_row {
 		"sni=1.test names=1.test,2.test,3.test,4.test,5.test,6.test,"
 		"7.test,8.test ip=-"},
 	{NULL, "192.0.2.1", &unsure, NULL, NULL},
+	/* This machine's own name. */
+	{NULL, "127.0.0.1", &own, "only name",
+		"sni=me.test names= ip=127.0.0.1 or localhost or me.test"},
+	{NULL, "192.0.2.1", &own, "only name",
+		"sni=me.test names=me.test ip=-"},
+	{NULL, "127.0.0.1", &own_identity, "lookup",
+		"sni=me.test names=me.test ip=-"},
+	{NULL, "127.0.1.1", &own_latest, "2 names",
+		"sni=b.test names=b.test ip=-"},
+	{NULL, "::1", &own_latest, "2 names", "sni=b.test names=b.test ip=-"},
+	{NULL, "192.0.2.1", &own_latest, "2 names",
+		"sni=me.test names=me.test,b.test ip=-"},
+	{NULL, "127.0.0.1", &own_and_two, "3 names",
+		"sni=latest.test names=latest.test,b.test ip=-"},
 	/* No name. */
 	{NULL, "192.0.2.1", &nothing, "address", "sni=- names= ip=192.0.2.1"},
 	{NULL, "2001:db8::5", &nothing, "address",
