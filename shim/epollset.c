@@ -7,32 +7,13 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/mman.h>
 #include "conn.h"
+#include "early.h"
 #include "fdtab.h"
 #include "real.h"
 #include "wait.h"
 #include "watch.h"
 
-#define EARLY_HEADS 1024
-#define EARLY_PER_SLAB 100
-
-/* A socket that was registered before it was connected. */
-struct early {
-	struct early *next;
-	struct watch_set *set;
-	int fd;
-	struct epoll_event event;
-};
-
-static struct early *early[EARLY_HEADS]; /* by number */
-static struct early *early_free;
-static atomic_uint early_count;
-static atomic_flag early_busy = ATOMIC_FLAG_INIT;
 static atomic_bool used;
 static atomic_ulong calls; /* numbers the calls of epollset_wait() */
 
@@ -44,118 +25,13 @@ static int fail(int err)
 
 void epollset_fork_child(void)
 {
-	atomic_flag_clear(&early_busy);
-	memset(early, 0, sizeof(early));
-	atomic_store(&early_count, 0);
+	early_fork_child();
 	watch_fork_child();
 }
 
 bool epollset_is_used(void)
 {
 	return atomic_load_explicit(&used, memory_order_acquire);
-}
-
-/* ---- what was registered before connect() ---- */
-
-static void early_lock(void)
-{
-	while (atomic_flag_test_and_set(&early_busy))
-		sched_yield();
-}
-
-static void early_unlock(void)
-{
-	atomic_flag_clear(&early_busy);
-}
-
-/* The pointer to it, or to the end of its list; set NULL: in any set. */
-static struct early **find_early(const struct watch_set *set, int fd)
-{
-	struct early **at = &early[fd % EARLY_HEADS];
-
-	while (*at && ((*at)->fd != fd || (set && (*at)->set != set)))
-		at = &(*at)->next;
-	return at;
-}
-
-static struct early *new_early(void)
-{
-	struct early *slab, *e;
-
-	if (!early_free) {
-		slab = mmap(NULL, EARLY_PER_SLAB * sizeof(*slab),
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			0);
-		if (slab == MAP_FAILED)
-			return NULL;
-		for (int i = 0; i < EARLY_PER_SLAB; i++) {
-			slab[i].next = early_free;
-			early_free = &slab[i];
-		}
-	}
-	e = early_free;
-	early_free = e->next;
-	atomic_fetch_add(&early_count, 1);
-	return e;
-}
-
-static void drop_early(struct early **at)
-{
-	struct early *e = *at;
-
-	*at = e->next;
-	e->next = early_free;
-	early_free = e;
-	atomic_fetch_sub(&early_count, 1);
-}
-
-/* A stream socket that nobody has connected: connect() may make it ours. */
-static bool may_connect(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_state == TCP_CLOSE;
-}
-
-static void remember(
-	struct watch_set *set, int fd, const struct epoll_event *event)
-{
-	struct early **at, *e;
-
-	early_lock();
-	at = find_early(set, fd);
-	e = *at ? *at : new_early();
-	if (e)
-		*e = (struct early){e == *at ? e->next : NULL, set, fd, *event};
-	*at = e;
-	early_unlock();
-}
-
-static void forget(const struct watch_set *set, int fd)
-{
-	struct early **at;
-
-	if (!set || !atomic_load(&early_count))
-		return;
-	early_lock();
-	at = find_early(set, fd);
-	if (*at)
-		drop_early(at);
-	early_unlock();
-}
-
-static void forget_all(const struct watch_set *set)
-{
-	early_lock();
-	for (int i = 0; i < EARLY_HEADS; i++)
-		for (struct early **at = &early[i]; *at;)
-			if ((*at)->set == set)
-				drop_early(at);
-			else
-				at = &(*at)->next;
-	early_unlock();
 }
 
 /* ---- sets by number ---- */
@@ -226,7 +102,7 @@ void epollset_closed(int epfd)
 	fdtab_each(0, FDTAB_MAX - 1, is_other_number, &search);
 	set->epfd = search.epfd;
 	if (search.epfd < 0)
-		forget_all(set);
+		early_forget_all(set);
 	watch_set_put(set);
 }
 
@@ -254,9 +130,9 @@ static void note_change(
 	struct watch_set *set;
 
 	if (op == EPOLL_CTL_DEL)
-		forget(fdtab_epoll(epfd), fd);
-	else if (may_connect(fd) && (set = set_of(epfd)))
-		remember(set, fd, event);
+		early_forget(fdtab_epoll(epfd), fd);
+	else if (early_may_connect(fd) && (set = set_of(epfd)))
+		early_remember(set, fd, event);
 	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK && is_set(fd, epfd) &&
 		 (set = set_of(fd)))
 		watch_set_polled(set);
@@ -270,27 +146,11 @@ void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
 	errno = saved_errno;
 }
 
-static bool take_early(int fd, struct early *taken)
-{
-	struct early **at;
-	bool found;
-
-	early_lock();
-	at = find_early(NULL, fd);
-	found = *at != NULL;
-	if (found) {
-		*taken = **at;
-		drop_early(at);
-	}
-	early_unlock();
-	return found;
-}
-
 void epollset_adopt(struct conn *c, int fd)
 {
 	struct early e;
 
-	while (atomic_load(&early_count) && take_early(fd, &e))
+	while (early_take(fd, &e))
 		/* Not there any more: the number was closed meanwhile. */
 		if (real(epoll_ctl)(e.set->epfd, EPOLL_CTL_DEL, fd, NULL) == 0)
 			watch_add(c, e.set, fd, &e.event);
@@ -306,7 +166,7 @@ void epollset_give_back(struct conn *c)
 
 		watch_remove(c->watches);
 		real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, fd, &event);
-		remember(set, fd, &event);
+		early_remember(set, fd, &event);
 	}
 }
 

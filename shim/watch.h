@@ -97,6 +97,14 @@ struct conn *watch_set_overdue(struct watch_set *set, int64_t now);
 struct conn *watch_set_pop(
 	struct watch_set *set, struct watch **w, uint16_t *generation);
 
+/* Among the handshakes of its set, or not. */
+void watch_set_note_handshake(struct watch *w, bool shaking);
+
+/* Out of the lists; stale from now on.  Under the connection's lock. */
+void watch_set_forget(struct watch *w);
+
+void watch_set_fork_child(void);
+
 /* ---- watches, under the connection's lock ---- */
 
 /* Registers c in the set under the program's number; 0 or an errno value.
@@ -115,6 +123,8 @@ void watch_remove_all(struct conn *c);
 
 /* To be told at the next epoll_wait(), even if the kernel knows nothing. */
 void watch_heat(struct watch *w);
+/* Nothing to be told any more. */
+void watch_cool(struct watch *w);
 
 /*
  * The connection may have changed: says so to the kernel and the sets.
@@ -134,6 +144,9 @@ void watch_fork_child(void);
 /* ---- cookies ---- */
 
 uint64_t watch_cookie(const struct watch *w);
+/* The bell's data: the region's own address, with generation 0, which no
+ * watch ever has. */
+uint64_t watch_bell_cookie(void);
 #define WATCH_NOT_OURS 0
 #define WATCH_STALE 1 /* ours, but not a watch any more, or the bell */
 #define WATCH_OURS 2

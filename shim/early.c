@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of sockets in epoll sets that may be connected later.
+ */
+#include "early.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "real.h"
+
+#define EARLY_HEADS 1024
+#define EARLY_PER_SLAB 100
+
+static struct early *early[EARLY_HEADS]; /* by number */
+static struct early *early_free;
+static atomic_uint early_count;
+static atomic_flag early_busy = ATOMIC_FLAG_INIT;
+
+void early_fork_child(void)
+{
+	atomic_flag_clear(&early_busy);
+	memset(early, 0, sizeof(early));
+	atomic_store(&early_count, 0);
+}
+
+static void early_lock(void)
+{
+	while (atomic_flag_test_and_set(&early_busy))
+		sched_yield();
+}
+
+static void early_unlock(void)
+{
+	atomic_flag_clear(&early_busy);
+}
+
+/* The pointer to it, or to the end of its list; set NULL: in any set. */
+static struct early **find_early(const struct watch_set *set, int fd)
+{
+	struct early **at = &early[fd % EARLY_HEADS];
+
+	while (*at && ((*at)->fd != fd || (set && (*at)->set != set)))
+		at = &(*at)->next;
+	return at;
+}
+
+static struct early *new_early(void)
+{
+	struct early *slab, *e;
+
+	if (!early_free) {
+		slab = mmap(NULL, EARLY_PER_SLAB * sizeof(*slab),
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+		if (slab == MAP_FAILED)
+			return NULL;
+		for (int i = 0; i < EARLY_PER_SLAB; i++) {
+			slab[i].next = early_free;
+			early_free = &slab[i];
+		}
+	}
+	e = early_free;
+	early_free = e->next;
+	atomic_fetch_add(&early_count, 1);
+	return e;
+}
+
+static void drop_early(struct early **at)
+{
+	struct early *e = *at;
+
+	*at = e->next;
+	e->next = early_free;
+	early_free = e;
+	atomic_fetch_sub(&early_count, 1);
+}
+
+bool early_may_connect(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+void early_remember(
+	struct watch_set *set, int fd, const struct epoll_event *event)
+{
+	struct early **at, *e;
+
+	early_lock();
+	at = find_early(set, fd);
+	e = *at ? *at : new_early();
+	if (e)
+		*e = (struct early){e == *at ? e->next : NULL, set, fd, *event};
+	*at = e;
+	early_unlock();
+}
+
+void early_forget(const struct watch_set *set, int fd)
+{
+	struct early **at;
+
+	if (!set || !atomic_load(&early_count))
+		return;
+	early_lock();
+	at = find_early(set, fd);
+	if (*at)
+		drop_early(at);
+	early_unlock();
+}
+
+void early_forget_all(const struct watch_set *set)
+{
+	early_lock();
+	for (int i = 0; i < EARLY_HEADS; i++)
+		for (struct early **at = &early[i]; *at;)
+			if ((*at)->set == set)
+				drop_early(at);
+			else
+				at = &(*at)->next;
+	early_unlock();
+}
+
+bool early_take(int fd, struct early *taken)
+{
+	struct early **at;
+	bool found;
+
+	if (!atomic_load(&early_count))
+		return false;
+	early_lock();
+	at = find_early(NULL, fd);
+	found = *at != NULL;
+	if (found) {
+		*taken = **at;
+		drop_early(at);
+	}
+	early_unlock();
+	return found;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Epoll sets with connections in them: their memory, who sleeps on them, and
+ * their lists of watches; the eventfd that wakes sleepers for what the kernel
+ * does not know.  What a watch asks and tells is watch.c's.
+ */
+#include "watch.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include "conn.h"
+#include "fdtab.h"
+#include "highfd.h"
+#include "real.h"
+
+#define SETS_PER_SLAB 32
+
+static struct watch_set *free_sets;
+static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
+static int bell = -1; /* the eventfd that is always readable */
+
+/* ---- memory ---- */
+
+static void pool_lock(void)
+{
+	while (atomic_flag_test_and_set(&pool_busy))
+		sched_yield();
+}
+
+static void pool_unlock(void)
+{
+	atomic_flag_clear(&pool_busy);
+}
+
+static void grow_sets(void)
+{
+	struct watch_set *slab = mmap(NULL, SETS_PER_SLAB * sizeof(*slab),
+		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (slab == MAP_FAILED)
+		return;
+	for (int i = 0; i < SETS_PER_SLAB; i++) {
+		slab[i].next_free = free_sets;
+		free_sets = &slab[i];
+	}
+}
+
+struct watch_set *watch_set_new(int epfd)
+{
+	struct watch_set *set;
+
+	pool_lock();
+	if (!free_sets)
+		grow_sets();
+	set = free_sets;
+	if (set)
+		free_sets = set->next_free;
+	pool_unlock();
+	if (!set)
+		return NULL;
+	memset(set, 0, sizeof(*set));
+	atomic_flag_clear(&set->busy);
+	atomic_store(&set->refs, 1);
+	set->epfd = epfd;
+	return set;
+}
+
+void watch_set_put(struct watch_set *set)
+{
+	if (atomic_fetch_sub(&set->refs, 1) != 1)
+		return;
+	pool_lock();
+	set->next_free = free_sets;
+	free_sets = set;
+	pool_unlock();
+}
+
+void watch_set_fork_child(void)
+{
+	atomic_flag_clear(&pool_busy);
+}
+
+void watch_set_lock(struct watch_set *set)
+{
+	while (atomic_flag_test_and_set(&set->busy))
+		sched_yield();
+}
+
+void watch_set_unlock(struct watch_set *set)
+{
+	atomic_flag_clear(&set->busy);
+}
+
+/* ---- the bell ---- */
+
+static bool make_bell(void)
+{
+	int fd;
+
+	if (bell >= 0)
+		return true;
+	fd = real(eventfd)(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return false;
+	fd = highfd_move(fd);
+	if (!fdtab_hide(fd, NULL)) {
+		real(close)(fd);
+		return false;
+	}
+	bell = fd;
+	return true;
+}
+
+static bool needs_bell(struct watch_set *set)
+{
+	return atomic_load(&set->n_hot) &&
+	       (atomic_load(&set->sleepers) || atomic_load(&set->polled));
+}
+
+/* Under the set's lock. */
+static void hang_bell(struct watch_set *set)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	bool wanted = needs_bell(set);
+
+	if (wanted == set->has_bell || (wanted && !make_bell()))
+		return;
+	event.data.u64 = watch_bell_cookie();
+	real(epoll_ctl)(set->epfd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, bell,
+		&event);
+	set->has_bell = wanted;
+}
+
+/* The kernel takes the bell twice in two sets only. */
+bool watch_set_is(struct watch_set *set, int epfd)
+{
+	struct epoll_event event = {.events = 0};
+	bool same = false;
+
+	watch_set_lock(set);
+	event.data.u64 = watch_bell_cookie();
+	if (make_bell() &&
+		(set->has_bell || real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD,
+					  bell, &event) == 0)) {
+		same = real(epoll_ctl)(epfd, EPOLL_CTL_ADD, bell, &event) < 0;
+		if (!same)
+			real(epoll_ctl)(epfd, EPOLL_CTL_DEL, bell, NULL);
+		if (!set->has_bell)
+			real(epoll_ctl)(set->epfd, EPOLL_CTL_DEL, bell, NULL);
+	}
+	watch_set_unlock(set);
+	return same;
+}
+
+void watch_set_polled(struct watch_set *set)
+{
+	watch_set_lock(set);
+	atomic_store(&set->polled, true);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+void watch_set_sleep(struct watch_set *set)
+{
+	atomic_fetch_add(&set->sleepers, 1);
+	/* Somebody may have heated a watch just before. */
+	if (!atomic_load(&set->n_hot))
+		return;
+	watch_set_lock(set);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+void watch_set_wake(struct watch_set *set)
+{
+	atomic_fetch_sub(&set->sleepers, 1);
+	if (!set->has_bell)
+		return;
+	watch_set_lock(set);
+	hang_bell(set);
+	watch_set_unlock(set);
+}
+
+/* ---- lists of a set; under its lock ---- */
+
+static void unlink_hot(struct watch *w)
+{
+	struct watch_list *list = &w->set->hot;
+
+	*(w->list_prev ? &w->list_prev->list_next : &list->first) =
+		w->list_next;
+	*(w->list_next ? &w->list_next->list_prev : &list->last) = w->list_prev;
+	w->is_hot = false;
+	atomic_fetch_sub(&w->set->n_hot, 1);
+}
+
+static void link_shaking(struct watch *w)
+{
+	struct watch_list *list = &w->set->handshakes;
+
+	w->shake_next = NULL;
+	w->shake_prev = list->last;
+	*(list->last ? &list->last->shake_next : &list->first) = w;
+	list->last = w;
+	w->is_shaking = true;
+}
+
+static void unlink_shaking(struct watch *w)
+{
+	struct watch_list *list = &w->set->handshakes;
+
+	*(w->shake_prev ? &w->shake_prev->shake_next : &list->first) =
+		w->shake_next;
+	*(w->shake_next ? &w->shake_next->shake_prev : &list->last) =
+		w->shake_prev;
+	w->is_shaking = false;
+}
+
+void watch_heat(struct watch *w)
+{
+	struct watch_list *list = &w->set->hot;
+
+	if (atomic_load(&w->is_hot))
+		return;
+	watch_set_lock(w->set);
+	w->list_next = NULL;
+	w->list_prev = list->last;
+	*(list->last ? &list->last->list_next : &list->first) = w;
+	list->last = w;
+	w->is_hot = true;
+	atomic_fetch_add(&w->set->n_hot, 1);
+	hang_bell(w->set);
+	watch_set_unlock(w->set);
+}
+
+void watch_cool(struct watch *w)
+{
+	watch_set_lock(w->set);
+	if (w->is_hot)
+		unlink_hot(w);
+	hang_bell(w->set);
+	watch_set_unlock(w->set);
+}
+
+void watch_set_forget(struct watch *w)
+{
+	watch_set_lock(w->set);
+	if (w->is_hot)
+		unlink_hot(w);
+	if (w->is_shaking)
+		unlink_shaking(w);
+	hang_bell(w->set);
+	__atomic_store_n(&w->c, NULL, __ATOMIC_RELEASE);
+	watch_set_unlock(w->set);
+}
+
+void watch_set_note_handshake(struct watch *w, bool shaking)
+{
+	if (shaking == w->is_shaking)
+		return;
+	watch_set_lock(w->set);
+	if (shaking)
+		link_shaking(w);
+	else
+		unlink_shaking(w);
+	watch_set_unlock(w->set);
+}
+
+struct conn *watch_set_pop(
+	struct watch_set *set, struct watch **w, uint16_t *generation)
+{
+	struct conn *c = NULL;
+
+	watch_set_lock(set);
+	while (!c && set->hot.first) {
+		*w = set->hot.first;
+		*generation = (*w)->generation;
+		c = (*w)->c;
+		unlink_hot(*w);
+		if (!conn_ref_try(c))
+			c = NULL;
+	}
+	hang_bell(set);
+	watch_set_unlock(set);
+	return c;
+}
+
+int64_t watch_set_deadline(struct watch_set *set)
+{
+	int64_t end = INT64_MAX;
+
+	if (!set->handshakes.first)
+		return end;
+	watch_set_lock(set);
+	if (set->handshakes.first)
+		end = set->handshakes.first->c->handshake_end;
+	watch_set_unlock(set);
+	return end;
+}
+
+struct conn *watch_set_overdue(struct watch_set *set, int64_t now)
+{
+	struct conn *c = NULL;
+
+	watch_set_lock(set);
+	if (set->handshakes.first &&
+		set->handshakes.first->c->handshake_end <= now)
+		c = set->handshakes.first->c;
+	if (c && !conn_ref_try(c))
+		c = NULL;
+	watch_set_unlock(set);
+	return c;
+}
