@@ -124,6 +124,26 @@ static bool is_set(int fd, int other)
 	       errno == ENOENT;
 }
 
+static bool tighten(int fd, uintptr_t cell, void *arg)
+{
+	conn_ref struct conn *c = fdtab_is_number(cell) ? fdtab_get(fd) : NULL;
+
+	if (c && conn_lock(c) == 0) {
+		if (c->watches)
+			watch_tighten(c, arg);
+		conn_unlock(c);
+	}
+	return true;
+}
+
+void epollset_polled(struct watch_set *set)
+{
+	if (atomic_load(&set->polled))
+		return;
+	watch_set_polled(set);
+	fdtab_each(0, FDTAB_MAX - 1, tighten, set);
+}
+
 static void note_change(
 	int epfd, int op, int fd, const struct epoll_event *event)
 {
@@ -135,7 +155,7 @@ static void note_change(
 		early_remember(set, fd, event);
 	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK && is_set(fd, epfd) &&
 		 (set = set_of(fd)))
-		watch_set_polled(set);
+		epollset_polled(set);
 }
 
 void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
@@ -158,6 +178,7 @@ void epollset_adopt(struct conn *c, int fd)
 
 void epollset_give_back(struct conn *c)
 {
+	watch_tighten(c, NULL);
 	while (c->watches) {
 		struct watch_set *set = c->watches->set;
 		struct epoll_event event = {
@@ -172,6 +193,7 @@ void epollset_give_back(struct conn *c)
 
 void epollset_set_aside(struct conn *c)
 {
+	watch_tighten(c, NULL);
 	for (struct watch *w = c->watches; w; w = w->next)
 		watch_suspend(w);
 }
@@ -220,7 +242,7 @@ static int change(struct conn *c, struct watch_set *set, int op, int fd,
 	case EPOLL_CTL_DEL:
 		if (!w)
 			return ENOENT;
-		watch_remove(w);
+		watch_leave(w);
 		return 0;
 	}
 	return EINVAL;
@@ -364,17 +386,23 @@ static void end_handshakes(struct watch_set *set)
 	}
 }
 
-static int timeout_ms(int64_t deadline)
+/* -1: no end; otherwise what is left until the deadline. */
+static int64_t time_left(int64_t deadline)
 {
 	int64_t left;
 
 	if (deadline == WAIT_FOREVER)
 		return -1;
 	left = deadline - conn_now();
-	if (left <= 0)
-		return 0;
-	left = (left + 999999) / 1000000;
-	return left > INT_MAX ? INT_MAX : (int)left;
+	return left > 0 ? left : 0;
+}
+
+static int in_ms(int64_t ns)
+{
+	if (ns < 0)
+		return -1;
+	ns = (ns + 999999) / 1000000;
+	return ns > INT_MAX ? INT_MAX : (int)ns;
 }
 
 struct sleeper {
@@ -387,18 +415,35 @@ static void wake(struct sleeper *sleeper)
 		watch_set_wake(sleeper->set);
 }
 
+/* The program's own call, so that what it may not use is not used. */
+static int wait_for_kernel(int epfd, struct epoll_event *events, int max,
+	int64_t left, const struct epollset_until *until)
+{
+	struct timespec ts = {
+		.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+
+	if (!until->in_ns)
+		return real(epoll_pwait)(
+			epfd, events, max, in_ms(left), until->mask);
+	return real(epoll_pwait2)(
+		epfd, events, max, left < 0 ? NULL : &ts, until->mask);
+}
+
 static int ask_kernel(struct watch_set *set, int epfd,
-	struct epoll_event *events, int max, int64_t deadline,
-	const sigset_t *mask)
+	struct epoll_event *events, int max, bool now,
+	const struct epollset_until *until)
 {
 	int64_t shaking = watch_set_deadline(set);
-	int ms = timeout_ms(shaking < deadline ? shaking : deadline);
+	int64_t left =
+		now ? 0
+		    : time_left(shaking < until->deadline ? shaking
+							  : until->deadline);
 	__attribute__((cleanup(wake), unused)) struct sleeper sleeper = {
-		ms ? set : NULL};
+		left ? set : NULL};
 
-	if (ms)
+	if (left)
 		watch_set_sleep(set);
-	return real(epoll_pwait)(epfd, events, max, ms, mask);
+	return wait_for_kernel(epfd, events, max, left, until);
 }
 
 /* How many places the hot ones may take: the kernel's must not starve. */
@@ -413,7 +458,7 @@ static int share_of_hot(struct watch_set *set, int max)
 }
 
 int epollset_wait(int epfd, struct epoll_event *events, int max,
-	int64_t deadline, const sigset_t *mask)
+	const struct epollset_until *until)
 {
 	struct watch_set *set = fdtab_epoll(epfd);
 
@@ -426,15 +471,14 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
 		if (round.n == max)
 			return max;
 		r = ask_kernel(set, epfd, events + round.n, max - round.n,
-			round.n ? 0 : deadline, mask);
+			round.n > 0, until);
 		if (r < 0)
 			return round.n ? round.n : -1;
 		translate(&round, events + round.n, r);
 		if (!round.n)
 			tell_hot(&round, set, max);
 		end_handshakes(set);
-		if (round.n || (deadline != WAIT_FOREVER && r == 0 &&
-				       conn_now() >= deadline))
+		if (round.n || (r == 0 && time_left(until->deadline) == 0))
 			return round.n;
 	}
 }

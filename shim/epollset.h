@@ -41,16 +41,27 @@ void epollset_put_back(struct conn *c);
 /* Are there registrations at all in this process? */
 bool epollset_is_used(void);
 
+/* How long a wait may last. */
+struct epollset_until {
+	int64_t deadline;     /* conn_now()'s clock, or WAIT_FOREVER */
+	const sigset_t *mask; /* while it sleeps; or NULL */
+	bool in_ns;	      /* epoll_pwait2(2): to the nanosecond */
+};
+
 /*
- * Which of epoll_wait()'s kin the caller of epollset_wait() stands for: waits
- * on the kernel's set, at most until the deadline.  Returns as epoll_wait().
+ * What epoll_wait() and its kin mean on a set with connections: waits on the
+ * kernel's set, at most until the deadline.  Returns as they do.
  */
 int epollset_wait(int epfd, struct epoll_event *events, int max,
-	int64_t deadline, const sigset_t *mask);
+	const struct epollset_until *until);
 
 /* Events came from the kernel without our knowing the set: puts the
  * program's data in, drops what is not for it.  Returns how many are left. */
 int epollset_translate(struct epoll_event *events, int n);
+
+/* The set itself is polled, or stands in another one, from now on.  Takes the
+ * locks of connections. */
+void epollset_polled(struct watch_set *set);
 
 /* This process is a copy: forgets what it inherited. */
 void epollset_fork_child(void);

@@ -8,10 +8,12 @@
 #include "hook.h"
 
 #include <errno.h>
+#include <sys/single_threaded.h>
 #include "config.h"
 #include "epollset.h"
 #include "plug.h"
 #include "wait.h"
+#include "watch.h"
 
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
@@ -40,31 +42,74 @@ static int64_t deadline_ms(int timeout)
 	return timeout < 0 ? WAIT_FOREVER : conn_now() + timeout * 1000000LL;
 }
 
+static int64_t deadline_ns(const struct timespec *timeout)
+{
+	return timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
+				 timeout->tv_nsec
+		       : WAIT_FOREVER;
+}
+
+/* Has the set connections in it? */
+static bool is_ours(int epfd, int max)
+{
+	return fdtab_epoll(epfd) && max > 0;
+}
+
+static int wait_ours(int epfd, struct epoll_event *events, int max,
+	const struct epollset_until *until)
+{
+	return plug_standard(epollset_wait(epfd, events, max, until));
+}
+
 /* A wait that was begun without us and came back with nothing for the
- * program goes on. */
+ * program goes on until its deadline. */
 static int wait_on(int epfd, struct epoll_event *events, int max,
-	int64_t deadline, const sigset_t *mask, int r)
+	const struct epollset_until *until, int r)
 {
 	int told = after(r, events);
 
-	if (told || r <= 0 || !fdtab_epoll(epfd))
+	if (told || r < 0 || !is_ours(epfd, max))
 		return told;
-	return plug_standard(epollset_wait(epfd, events, max, deadline, mask));
+	return wait_ours(epfd, events, max, until);
 }
+
+/* Another thread may put a connection into the set while this one sleeps:
+ * counted before the set is looked up.  A lone thread puts none. */
+static bool begin_strange_wait(void)
+{
+	if (__libc_single_threaded)
+		return false;
+	atomic_fetch_add(&watch_strangers, 1);
+	return true;
+}
+
+static void end_strange_wait(const bool *counted)
+{
+	if (*counted)
+		atomic_fetch_sub(&watch_strangers, 1);
+}
+#define strange_wait __attribute__((cleanup(end_strange_wait), unused)) bool
 
 HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 	const sigset_t *mask)
 {
-	int64_t deadline;
+	struct epollset_until until = {.mask = mask};
+	int r;
 
 	if (!config_active())
 		return real(epoll_pwait)(epfd, events, max, timeout, mask);
-	deadline = deadline_ms(timeout);
-	if (fdtab_epoll(epfd) && max > 0)
-		return plug_standard(
-			epollset_wait(epfd, events, max, deadline, mask));
-	return wait_on(epfd, events, max, deadline, mask,
-		real(epoll_pwait)(epfd, events, max, timeout, mask));
+	until.deadline = deadline_ms(timeout);
+	if (is_ours(epfd, max))
+		return wait_ours(epfd, events, max, &until);
+	{
+		strange_wait counted = begin_strange_wait();
+
+		/* It may have become ours just before we were counted. */
+		if (is_ours(epfd, max))
+			timeout = 0;
+		r = real(epoll_pwait)(epfd, events, max, timeout, mask);
+	}
+	return wait_on(epfd, events, max, &until, r);
 }
 
 HOOK int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
@@ -77,14 +122,21 @@ HOOK int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	const struct timespec *timeout, const sigset_t *mask)
 {
-	int64_t deadline = WAIT_FOREVER;
+	static const struct timespec none;
+	struct epollset_until until = {.mask = mask, .in_ns = true};
+	int r;
 
-	if (timeout)
-		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
-			   timeout->tv_nsec;
-	if (fdtab_epoll(epfd) && max > 0)
-		return plug_standard(
-			epollset_wait(epfd, events, max, deadline, mask));
-	return wait_on(epfd, events, max, deadline, mask,
-		real(epoll_pwait2)(epfd, events, max, timeout, mask));
+	if (!config_active())
+		return real(epoll_pwait2)(epfd, events, max, timeout, mask);
+	until.deadline = deadline_ns(timeout);
+	if (is_ours(epfd, max))
+		return wait_ours(epfd, events, max, &until);
+	{
+		strange_wait counted = begin_strange_wait();
+
+		if (is_ours(epfd, max))
+			timeout = &none;
+		r = real(epoll_pwait2)(epfd, events, max, timeout, mask);
+	}
+	return wait_on(epfd, events, max, &until, r);
 }

@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <sys/single_threaded.h>
 #include "conn.h"
+#include "epollset.h"
 #include "fdtab.h"
 #include "real.h"
 #include "wait.h"
-#include "watch.h"
 
 #define ENTRIES_ON_STACK 32
 
@@ -168,7 +168,7 @@ static int look(struct set *set, bool asked)
 		struct conn *c = fdtab_get(p->fd);
 
 		if (!asked && fdtab_epoll(p->fd))
-			watch_set_polled(fdtab_epoll(p->fd));
+			epollset_polled(fdtab_epoll(p->fd));
 		if (c) {
 			look_at_conn(set, i, c, asked);
 			conn_put(c);

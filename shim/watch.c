@@ -23,6 +23,7 @@ static _Atomic(struct watch *) region;
 static size_t region_used;
 static struct watch *free_watches;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
+atomic_uint watch_strangers;
 
 static void pool_lock(void)
 {
@@ -150,6 +151,50 @@ static uint32_t kernel_events(const struct watch *w, struct ready_state st)
 	return events | (w->asked & (uint32_t)EPOLLONESHOT);
 }
 
+/*
+ * Level-triggered, and only seen by epoll_wait(): what the kernel is told may
+ * differ from what is asked, since what comes out is looked at anyway.
+ * Programs that turn interest on and off for each message (redis-benchmark and
+ * wrk: five epoll_ctl() each time) then need no system call for it.
+ */
+static bool is_lax(const struct watch *w)
+{
+	return !(w->asked & ((uint32_t)EPOLLET | (uint32_t)EPOLLONESHOT |
+				    (uint32_t)EPOLLEXCLUSIVE)) &&
+	       !w->unwanted && w->c->state == CONN_OPEN &&
+	       !atomic_load(&w->set->polled) && !atomic_load(&watch_strangers);
+}
+
+/*
+ * The events to register, given those that are.  Where it may be lax:
+ *   EPOLLIN    stays when it is not asked for any more, until it comes
+ *              unwanted
+ *   EPOLLOUT   is not registered: while no output waits here a write takes
+ *              something, up to a record, whatever the kernel has; see
+ *              knows_writable().  Not where somebody sleeps on the set, whom
+ *              the kernel wakes more cheaply than the bell.
+ */
+static uint32_t lax_events(const struct watch *w, struct ready_state st)
+{
+	uint32_t events = kernel_events(w, st), have = w->kernel_events;
+
+	if (!is_lax(w))
+		return events;
+	if (!st.wants_write && !(have & WRITE_EVENTS) &&
+		!atomic_load(&w->set->sleepers))
+		events &= ~WRITE_EVENTS;
+	if (!(have & ~events & ~(READ_EVENTS | (uint32_t)EPOLLRDHUP)))
+		events |= have;
+	return events;
+}
+
+/* Does the program wait to write, and only we can say that it may? */
+static bool knows_writable(const struct watch *w)
+{
+	return w->asked & WRITE_EVENTS && !(w->kernel_events & WRITE_EVENTS) &&
+	       is_lax(w) && !w->c->tls->pending_out(w->c->session);
+}
+
 static int say(struct watch *w, int op, uint32_t events)
 {
 	struct epoll_event event = {.events = events};
@@ -163,7 +208,7 @@ static int say(struct watch *w, int op, uint32_t events)
 
 static void sync_kernel(struct watch *w, struct ready_state st)
 {
-	uint32_t events = kernel_events(w, st);
+	uint32_t events = lax_events(w, st);
 
 	/* A disarmed one-shot says nothing: 0 is as good. */
 	if (!w->armed && events == (uint32_t)EPOLLONESHOT &&
@@ -220,6 +265,7 @@ static void take_program(struct watch *w, const struct epoll_event *event)
 	w->asked = event->events;
 	w->data = event->data;
 	w->armed = true;
+	w->unwanted = false;
 	w->write_due = true;
 	w->seen = w->c->pulls - 1;
 }
@@ -227,18 +273,52 @@ static void take_program(struct watch *w, const struct epoll_event *event)
 struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd)
 {
 	for (struct watch *w = c->watches; w; w = w->next)
-		if (w->set == set && w->fd == fd)
+		if (w->set == set && w->fd == fd && !w->gone)
 			return w;
 	return NULL;
+}
+
+static struct watch *find_gone(struct conn *c, const struct watch_set *set)
+{
+	for (struct watch *w = c->watches; w; w = w->next)
+		if (w->set == set && w->gone)
+			return w;
+	return NULL;
+}
+
+/* What the program asks has changed. */
+static int note_asked(struct watch *w)
+{
+	struct ready_state st = conn_ready(w->c, false);
+	int err = 0;
+
+	if (is_lax(w))
+		sync_kernel(w, st);
+	else
+		err = say(w, EPOLL_CTL_MOD, lax_events(w, st));
+	if (err)
+		return err;
+	if (has_news(w->c) || knows_writable(w))
+		watch_heat(w);
+	else if (atomic_load(&w->is_hot))
+		watch_cool(w);
+	return 0;
 }
 
 int watch_add(struct conn *c, struct watch_set *set, int fd,
 	const struct epoll_event *event)
 {
-	struct watch *w = take_watch();
+	struct watch *w = find_gone(c, set);
 	uint16_t generation;
 	int err;
 
+	if (w) {
+		w->gone = false;
+		w->fd = fd;
+		take_program(w, event);
+		return note_asked(w);
+	}
+	w = take_watch();
 	if (!w)
 		return ENOMEM;
 	generation = (uint16_t)(w->generation + 1);
@@ -249,10 +329,9 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);
 	take_program(w, event);
 	w->kernel_fd = number_for(c, set);
-	err = w->kernel_fd < 0
-		      ? errno
-		      : say(w, EPOLL_CTL_ADD,
-				kernel_events(w, conn_ready(c, false)));
+	err = w->kernel_fd < 0 ? errno
+			       : say(w, EPOLL_CTL_ADD,
+					 lax_events(w, conn_ready(c, false)));
 	if (err) {
 		forget_number(w);
 		w->c = NULL;
@@ -263,22 +342,42 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	w->next = c->watches;
 	c->watches = w;
 	c->noted = 0;
-	if (has_news(c))
+	if (has_news(c) || knows_writable(w))
 		watch_heat(w);
 	return 0;
 }
 
 int watch_modify(struct watch *w, const struct epoll_event *event)
 {
-	int err;
-
 	if ((w->asked | event->events) & (uint32_t)EPOLLEXCLUSIVE)
 		return EINVAL;
 	take_program(w, event);
-	err = say(w, EPOLL_CTL_MOD, kernel_events(w, conn_ready(w->c, false)));
-	if (!err && has_news(w->c))
-		watch_heat(w);
-	return err;
+	return note_asked(w);
+}
+
+void watch_leave(struct watch *w)
+{
+	if (!is_lax(w)) {
+		watch_remove(w);
+		return;
+	}
+	w->gone = true;
+	w->asked = 0;
+	if (atomic_load(&w->is_hot))
+		watch_cool(w);
+}
+
+void watch_tighten(struct conn *c, const struct watch_set *set)
+{
+	struct watch *next;
+
+	for (struct watch *w = c->watches; w; w = next) {
+		next = w->next;
+		if (w->gone && (!set || w->set == set))
+			watch_remove(w);
+	}
+	/* The rest is watch_note()'s. */
+	c->noted = 0;
 }
 
 void watch_remove(struct watch *w)
@@ -319,7 +418,7 @@ void watch_remove_all(struct conn *c)
  * since the watch was told last. */
 static bool is_due(const struct conn *c, const struct watch *w)
 {
-	if (!w->armed || !(w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP)))
+	if (!(w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP)))
 		return false;
 	if (w->asked & (uint32_t)EPOLLET)
 		return w->seen != c->pulls;
@@ -372,7 +471,7 @@ void watch_note(struct conn *c)
 		st.readable = waits;
 		sync_kernel(w, st);
 		watch_set_note_handshake(w, c->state == CONN_HANDSHAKING);
-		if (waits && is_due(c, w))
+		if (w->armed && ((waits && is_due(c, w)) || knows_writable(w)))
 			watch_heat(w);
 		else if (!waits && atomic_load(&w->is_hot))
 			watch_cool(w);
@@ -426,9 +525,18 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 	if (kernel & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->maybe_readable = true;
 	conn_advance(c);
+	if (w->gone) {
+		if (kernel & ~WRITE_EVENTS)
+			watch_remove(w);
+		return 0;
+	}
 	if (!w->armed)
 		return 0;
 	st = conn_ready(c, reads);
+	if (kernel & ~kernel_events(w, st) & (READ_EVENTS | EPOLLRDHUP))
+		w->unwanted = true;
+	if (knows_writable(w))
+		kernel |= EPOLLOUT;
 	told = (uint32_t)(uint16_t)ready_tell(
 		&st, events_of(w->asked), (short)kernel);
 	told = only_news(w, told);

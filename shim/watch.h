@@ -56,9 +56,11 @@ struct watch {
 	uint32_t kernel_events; /* as registered; 0: must be said again */
 	epoll_data_t data;
 	uint16_t generation;
-	bool armed;	    /* false: EPOLLONESHOT was used up */
-	bool write_due;	    /* edge-triggered: EPOLLOUT is news... */
-	unsigned seen;	    /* ...and what came in by later pulls than this */
+	bool armed;	/* false: EPOLLONESHOT was used up */
+	bool gone;	/* EPOLL_CTL_DEL was done; the kernel has it still */
+	bool unwanted;	/* the kernel said what nobody asks any more */
+	bool write_due; /* edge-triggered: EPOLLOUT is news... */
+	unsigned seen;	/* ...and what came in by later pulls than this */
 	atomic_bool is_hot; /* changed under the set's lock, too */
 	bool is_shaking;
 	uint64_t call; /* the epoll_wait() that told it last... */
@@ -68,6 +70,9 @@ struct watch {
 };
 
 /* ---- sets ---- */
+
+/* Threads in epoll_wait() on sets that were not known to have connections. */
+extern atomic_uint watch_strangers;
 
 /* A new set with one reference; NULL: out of memory. */
 struct watch_set *watch_set_new(int epfd);
@@ -114,7 +119,14 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd);
 /* epoll_ctl(EPOLL_CTL_MOD), and arms it anew. */
 int watch_modify(struct watch *w, const struct epoll_event *event);
+/* epoll_ctl(EPOLL_CTL_DEL).  The kernel may keep it until it says something,
+ * for many programs put it back at once; nobody else finds it. */
+void watch_leave(struct watch *w);
+/* Away at once. */
 void watch_remove(struct watch *w);
+/* What left but is in the kernel's set (NULL: any) is taken out, and with the
+ * lock's end the kernel has the events that are asked, no others. */
+void watch_tighten(struct conn *c, const struct watch_set *set);
 /* Out of the kernel's set for a while, and back. */
 void watch_suspend(struct watch *w);
 void watch_resume(struct watch *w);

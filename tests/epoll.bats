@@ -225,6 +225,60 @@ same()
 	same epoll_sets crowd
 }
 
+# --- changes of mind
+
+@test "interest is turned on and off for each message" {
+	same epoll_interest each_message
+}
+
+@test "what nobody asks for is not told, and told when it is asked for" {
+	same epoll_interest not_asked
+}
+
+@test "a deleted registration tells nothing until it is made again" {
+	same epoll_interest deleted
+}
+
+@test "a deleted registration, and the peer's reset" {
+	same epoll_interest deleted_and_ended
+}
+
+@test "a deleted registration, and another connection of that number" {
+	same epoll_interest deleted_and_closed
+}
+
+@test "deleted by one number, made again by another" {
+	same epoll_interest other_number
+}
+
+@test "a deleted registration, and fork()" {
+	same epoll_interest deleted_and_forked
+}
+
+@test "poll() on an epoll descriptor after changes of mind" {
+	same epoll_interest polled
+}
+
+@test "a set is put into another after it lost interest" {
+	same epoll_interest polled_late
+}
+
+@test "a set is put into another while it waits to write" {
+	same epoll_interest polled_late_out
+}
+
+@test "a thread asleep is told of a change of mind" {
+	same epoll_interest told_to_sleeper
+}
+
+@test "a thread asleep since before the first connection is told of it" {
+	same epoll_interest told_to_stranger
+}
+
+@test "epoll_pwait2 waits for less than a millisecond" {
+	same epoll_interest nanoseconds
+}
+
 # --- threads
 
 @test "one return for each message, level-triggered" {
