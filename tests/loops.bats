@@ -4,14 +4,7 @@
 # Programs with event loops, unmodified, against real TLS servers: many
 # connections at once, happy eyeballs, thousands of connections in one process.
 
-load lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR
-	add_host db.test 127.0.0.1
-}
+load lib/programs
 
 # --- redis-benchmark
 

@@ -5,27 +5,7 @@
 # proves three things: the client's own output is right, the peer saw TLS 1.3
 # for the right name, and the wire carried nothing but TLS.
 
-load lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	# Programs look for settings and history there.
-	export HOME=$RUN_DIR
-	add_host db.test 127.0.0.1
-}
-
-# A server that answers HTTP as db.test.
-start_http()
-{
-	start_server tlsserver db.test handshake http
-}
-
-# A server that greets first, takes one line, and says it back.
-start_greeter()
-{
-	start_server tlsserver db.test handshake "send=220 $MARKER\\r\\n" echo
-}
+load lib/programs
 
 sha_of_pattern()
 {

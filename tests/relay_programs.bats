@@ -4,19 +4,8 @@
 # Unmodified programs that share a connection with others, or use it where no
 # hook sees them.
 
-load lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR SHIM_TIMEOUT=20
-	add_host db.test 127.0.0.1
-}
-
-start_echo()
-{
-	start_server tlsserver db.test handshake echo
-}
+load lib/programs
+export SHIM_TIMEOUT=20
 
 # A server behind a TLS terminator; PLAIN is its port.
 start_terminator()

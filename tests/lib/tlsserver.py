@@ -47,7 +47,6 @@ Options: --min, --max TLSv1|TLSv1.1|TLSv1.2|TLSv1.3, --ciphers STRING,
 --tickets N, --client-ca FILE (demand a certificate), --text TEXT, -6.
 """
 import argparse
-import errno
 import hashlib
 import json
 import os
@@ -58,6 +57,8 @@ import struct
 import sys
 import threading
 import time
+
+from ports import announce, listeners
 
 VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1,
             "TLSv1.2": ssl.TLSVersion.TLSv1_2,
@@ -476,7 +477,7 @@ class Server:
                 sys.exit(f"tlsserver.py: no step is called '{name}'")
             self.steps.append((name, arg))
         self.context = self.make_context(args) if args.cert else None
-        self.listeners = listen(args.ipv6)
+        self.listeners = listeners(args.ipv6)
 
     def make_context(self, args):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -522,32 +523,12 @@ class Server:
     def run(self):
         self.count = 0
         path = os.path.join(self.dir, "port")
-        with open(path + ".new", "w") as file:
-            file.write(f"{self.listeners[0].getsockname()[1]}\n")
-        os.rename(path + ".new", path)
+        announce(path, self.listeners[0].getsockname()[1])
         for listener in self.listeners[1:]:
             threading.Thread(target=self.accept, args=(listener,),
                              daemon=True).start()
         self.accept(self.listeners[0])
         threading.Event().wait()    # after drop: the connections go on
-
-
-def listen(ipv6):
-    """Listening sockets on 127.0.0.1 and, if asked for and there is IPv6, on
-    ::1 at the same port."""
-    while True:
-        found = [socket.create_server(("127.0.0.1", 0), backlog=1024)]
-        if not ipv6:
-            return found
-        try:
-            found.append(socket.create_server(
-                ("::1", found[0].getsockname()[1]), family=socket.AF_INET6,
-                backlog=1024))
-            return found
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                return found    # a machine without IPv6
-            found[0].close()
 
 
 def main():

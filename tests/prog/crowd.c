@@ -10,20 +10,9 @@
  */
 #include <sys/resource.h>
 #include "loops.h"
+#include "usage.h"
 
 #define SIZE 200
-
-static long resident_kb(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	long total, resident = 0;
-
-	if (file && fscanf(file, "%ld %ld", &total, &resident) != 2)
-		resident = 0;
-	if (file)
-		fclose(file);
-	return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 static double cpu_us(void)
 {

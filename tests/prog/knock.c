@@ -32,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "usage.h"
 
 static int family = AF_INET;
 static const char *text = "plaintext-marker";
@@ -55,18 +56,6 @@ static int count_descriptors(void)
 		n++;
 	closedir(dir);
 	return n;
-}
-
-static long resident_kb(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	long total, resident = 0;
-
-	if (file && fscanf(file, "%ld %ld", &total, &resident) != 2)
-		resident = 0;
-	if (file)
-		fclose(file);
-	return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static const char *error_name(int error)

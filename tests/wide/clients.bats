@@ -4,25 +4,7 @@
 # The main job with more clients: those of `scripts/deps wide`.  Each proves the
 # same three things as main_job.bats.
 
-load ../lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR
-	add_host db.test 127.0.0.1
-}
-
-start_http()
-{
-	start_server tlsserver db.test handshake http
-}
-
-# A server that greets first, takes one line, and says it back.
-start_greeter()
-{
-	start_server tlsserver db.test handshake "send=220 $MARKER\\r\\n" echo
-}
+load ../lib/programs
 
 @test "php's streams" {
 	requires php

@@ -3,24 +3,7 @@
 #
 # Event loops of the wide set: load generators, languages, libraries.
 
-load ../lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR
-	add_host db.test 127.0.0.1
-}
-
-start_http()
-{
-	start_server tlsserver db.test handshake http
-}
-
-start_echo()
-{
-	start_server tlsserver db.test handshake echo
-}
+load ../lib/programs
 
 start_page()
 {

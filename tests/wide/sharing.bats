@@ -4,24 +4,8 @@
 # More programs that share a connection with others, or use it where no hook
 # sees them: relay_programs.bats with those of `scripts/deps wide`.
 
-load ../lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR SHIM_TIMEOUT=20
-	add_host db.test 127.0.0.1
-}
-
-start_echo()
-{
-	start_server tlsserver db.test handshake echo
-}
-
-start_greeter()
-{
-	start_server tlsserver db.test handshake "send=220 $MARKER\\r\\n" echo
-}
+load ../lib/programs
+export SHIM_TIMEOUT=20
 
 @test "zsh's ztcp: print, read and redirection" {
 	requires zsh
