@@ -86,12 +86,6 @@ $(OBJ)/calls.map: shim/calls.def $(OBJ)/flags
 $(OBJ)/engine.map: $(OBJ)/flags
 	$(Q)echo '{ global: tlsshim_engine; local: *; };' >$@
 
-# A relay may have lost the dynamic linker's data: no lazy binding in what it
-# runs.
-$(call objects,$(wildcard shim/log*.c) $(addprefix shim/,relay.c relay_leg.c \
-	lighten.c conn.c dial.c owner.c report.c)): \
-	LIB_CFLAGS += -fno-plt
-
 $(OBJ)/shim/%.o: shim/%.c $(OBJ)/flags
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)

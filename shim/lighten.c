@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which memory a relay keeps.  Knows /proc/self/maps.  Compiled without a
- * PLT: the dynamic linker's own data may be among what is dropped.
+ * Which memory a relay keeps.  Knows /proc/self/maps.  The dynamic linker's
+ * own data may be among what is dropped.
  */
 #include "lighten.h"
 

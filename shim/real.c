@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the next definition of each interposed call.  Knows dlsym and nothing
- * else; the only file that may.
+ * Finds the next definition of each interposed call.  Knows dlsym and what it
+ * works on; the only file that may.
  */
 #include "real.h"
 
 #include <errno.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 struct real_calls real_calls;
 
-static const char *const call_names[] = {
-#define CALL(name) #name,
+/* In the order of their pointers.  One text: a pointer to each would be a
+ * relocation at the start of every process. */
+static const char call_names[] =
+#define CALL(name) #name "\0"
 #define ALIAS(name, target)
 #include "calls.def"
 #undef CALL
 #undef ALIAS
-};
+	;
 
 static long no_such_call(void)
 {
@@ -25,15 +29,14 @@ static long no_such_call(void)
 	return -1;
 }
 
-void *real_find(size_t offset)
+void *real_find(void *place, const char *name)
 {
 	int saved_errno = errno;
-	void **place = (void **)((char *)&real_calls + offset);
-	void *found = dlsym(RTLD_NEXT, call_names[offset / sizeof(void *)]);
+	void *found = dlsym(RTLD_NEXT, name);
 
 	if (!found)
 		found = (void *)no_such_call;
-	__atomic_store_n(place, found, __ATOMIC_RELAXED);
+	__atomic_store_n((void **)place, found, __ATOMIC_RELAXED);
 	errno = saved_errno;
 	return found;
 }
@@ -43,14 +46,69 @@ void *real_symbol(void *handle, const char *name)
 	return dlsym(handle, name);
 }
 
+/* What this library's dynamic section says of its own calls of others. */
+struct bindings {
+	const ElfW(Rela) * calls;
+	size_t n;
+	const ElfW(Sym) * symbols;
+	const char *names;
+};
+
+static struct bindings read_bindings(const struct link_map *self)
+{
+	struct bindings b = {.n = 0};
+
+	for (const ElfW(Dyn) *d = self->l_ld; d->d_tag != DT_NULL; d++)
+		switch (d->d_tag) {
+		case DT_JMPREL:
+			b.calls = (const ElfW(Rela) *)d->d_un.d_ptr;
+			break;
+		case DT_PLTRELSZ:
+			b.n = d->d_un.d_val / sizeof(*b.calls);
+			break;
+		case DT_SYMTAB:
+			b.symbols = (const ElfW(Sym) *)d->d_un.d_ptr;
+			break;
+		case DT_STRTAB:
+			b.names = (const char *)d->d_un.d_ptr;
+			break;
+		}
+	return b;
+}
+
+/* Does what the dynamic linker would do at the first use of each. */
+static void bind_own_calls(void)
+{
+	struct link_map *self;
+	struct bindings b;
+	Dl_info info;
+
+	if (!dladdr1(&real_calls, &info, (void **)&self, RTLD_DL_LINKMAP))
+		return;
+	b = read_bindings(self);
+	if (!b.calls || !b.symbols || !b.names)
+		return;
+	for (size_t i = 0; i < b.n; i++) {
+		const ElfW(Rela) *call = &b.calls[i];
+		const ElfW(Sym) *symbol = &b.symbols[ELF64_R_SYM(call->r_info)];
+		void **slot = (void **)(self->l_addr + call->r_offset);
+		void *found = dlsym(RTLD_DEFAULT, b.names + symbol->st_name);
+
+		if (found && *slot != found)
+			__atomic_store_n(slot, found, __ATOMIC_RELAXED);
+	}
+}
+
 void real_find_all(void)
 {
 	static atomic_bool found;
+	void **place = (void **)&real_calls;
 
 	if (atomic_load(&found))
 		return;
-	for (size_t i = 0; i < sizeof(real_calls); i += sizeof(void *))
-		real_find(i);
+	for (const char *name = call_names; *name; name += strlen(name) + 1)
+		real_find(place++, name);
+	bind_own_calls();
 	atomic_store(&found, true);
 }
 

@@ -24,15 +24,16 @@ struct real_calls {
 
 extern struct real_calls real_calls;
 
-/* Finds the call whose pointer stands at this offset and remembers it.  A
- * name that the C library lacks gives a function that fails with ENOSYS.
+/* Finds the call of this name and remembers it in its place in real_calls.
+ * A name that the C library lacks gives a function that fails with ENOSYS.
  * Never NULL; errno is left as found. */
-void *real_find(size_t offset);
+void *real_find(void *place, const char *name);
 
 /* dlsym(3) in one library, for whoever opened it. */
 void *real_symbol(void *handle, const char *name);
 
-/* Finds them all, once: for a relay, which must not look any up. */
+/* Finds them all, and binds what this library calls of others, once: for a
+ * relay, which may have lost the dynamic linker's data. */
 void real_find_all(void);
 
 #define real(name)                                                             \
@@ -42,7 +43,7 @@ void real_find_all(void);
 		__builtin_expect(p_ != NULL, 1)                                \
 			? p_                                                   \
 			: (__typeof__(name) *)real_find(                       \
-				  offsetof(struct real_calls, name));          \
+				  &real_calls.name, #name);                    \
 	})
 
 /* A function of the libgcc_s that pthread_cancel() uses, or NULL. */

@@ -6,7 +6,7 @@
  *
  * It runs in a raw copy of the program in which other threads may have held
  * any lock of the C library: nothing here allocates from it, uses stdio, or
- * needs the dynamic linker (this file is compiled without a PLT).
+ * needs the dynamic linker (real_find_all() has bound all).
  */
 #include "relay.h"
 

@@ -245,3 +245,33 @@ start_git_daemon()
 		--port="$SERVER_PORT" --base-path="$RUN_DIR" --export-all \
 		--enable=receive-pack --reuseaddr
 }
+
+# A relay drops what the dynamic linker needs to find a function.
+@test "when a relay is made, all that the library calls of others is bound" {
+	start_echo
+	readelf -rW "$BUILD_DIR/libtlsshim.so" |
+		awk '/JUMP_SLO/ { print $1, $5 }' >"$RUN_DIR/slots"
+	nm -D --defined-only "$BUILD_DIR/libtlsshim.so" |
+		awk '{ print $3 }' >"$RUN_DIR/hooks"
+	run -0 shim "$PYTHON" -c '
+import os, socket, struct, sys
+
+hooks = open(sys.argv[3]).read().split()
+c = socket.create_connection(("db.test", int(sys.argv[1])))
+p = os.fork() or os._exit(0)
+os.waitpid(p, 0)
+maps = [l.split() for l in open("/proc/self/maps") if "libtlsshim.so" in l]
+maps = [[int(n, 16) for n in m[0].split("-")] for m in maps]
+memory = open("/proc/self/mem", "rb")
+for line in open(sys.argv[2]):
+    at, name = line.split()
+    memory.seek(maps[0][0] + int(at, 16))
+    to, = struct.unpack("Q", memory.read(8))
+    # The names that are hooks are found here.
+    if maps[0][0] <= to < maps[-1][1] and name not in hooks:
+        print(name)
+print("looked at", name)
+' "$PORT" "$RUN_DIR/slots" "$RUN_DIR/hooks"
+	assert_equal "${#lines[@]}" 1
+	assert_output --partial "looked at"
+}
