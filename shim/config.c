@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "idle.h"
 #include "names.h"
 #include "peers.h"
 #include "real.h"
@@ -93,9 +94,12 @@ static void reject_name(struct config *config, const char *name, size_t n)
 			name);
 }
 
+/* Two letters first: most environments have nothing that begins so, and then
+ * no function of libc's must be bound at every start. */
 static bool is_setting(const char *entry)
 {
-	return !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=') &&
+	return entry[0] == 'T' && entry[1] == 'L' &&
+	       !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=') &&
 	       strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE));
 }
 
@@ -263,15 +267,15 @@ void config_parse(
 
 /* The settings of the process. */
 
-int config_state = CONFIG_UNREAD;
-static struct config process_config = DEFAULTS;
+int config_state IDLE_DATA = CONFIG_UNREAD;
+static struct config process_config;
 static const struct config unread_config = {
 	.base = {.handshake_timeout_ms = 1},
 	.error = "the settings are still being read",
 };
 static char process_storage[CONFIG_STORAGE_MAX];
 /* The thread that reads the settings, for ever after. */
-static _Atomic pthread_t reader;
+static _Atomic pthread_t reader IDLE_DATA;
 
 static bool has_settings(char *const envp[])
 {

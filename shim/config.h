@@ -157,4 +157,11 @@ static inline bool config_active(void)
 	return state == CONFIG_ACTIVE || config_active_first();
 }
 
+/* May a connection of this process be TLS?  One load where there are no
+ * settings. */
+static inline bool config_is_selective(void)
+{
+	return config_active() && config_selects(config_get());
+}
+
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "idle.h"
 #include "keeper.h"
 #include "real.h"
 #include "watch.h"
@@ -17,7 +18,7 @@
 #define NS_PER_S 1000000000LL
 #define CONNS_PER_SLAB 32
 
-atomic_uint conn_count;
+atomic_uint conn_count IDLE_DATA;
 
 static atomic_uint hidden_waiters;
 struct conn conn_hidden = {.refs = 1, .waiters = &hidden_waiters};

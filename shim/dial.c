@@ -198,7 +198,7 @@ static void after_fork_child(void)
  * there might copy an engine that is being loaded. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-	if (config_selects(config_get()))
+	if (config_is_selective())
 		pthread_atfork(before_fork, dial_gate_open, after_fork_child);
 }
 

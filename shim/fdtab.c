@@ -8,11 +8,12 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include "conn.h"
+#include "idle.h"
 
 #define CHUNK_CELLS (1 << FDTAB_CHUNK_BITS)
 
 _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
-static atomic_bool used;
+atomic_bool fdtab_used IDLE_DATA;
 
 static fdtab_cell *cell_of(int fd)
 {
@@ -35,11 +36,6 @@ static bool holds_conn(uintptr_t value)
 	return fdtab_is_number(value) || (value & FDTAB_PLUGGED);
 }
 
-bool fdtab_is_used(void)
-{
-	return atomic_load_explicit(&used, memory_order_acquire);
-}
-
 bool fdtab_reserve(int fd)
 {
 	fdtab_cell *chunk, *none = NULL;
@@ -56,7 +52,7 @@ bool fdtab_reserve(int fd)
 	if (!atomic_compare_exchange_strong(
 		    &fdtab_chunks[fd >> FDTAB_CHUNK_BITS], &none, chunk))
 		munmap(chunk, size);
-	atomic_store(&used, true);
+	atomic_store(&fdtab_used, true);
 	return true;
 }
 

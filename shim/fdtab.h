@@ -66,7 +66,11 @@ static inline bool fdtab_is_number(uintptr_t cell)
 }
 
 /* Was anything ever put into the table? */
-bool fdtab_is_used(void);
+extern atomic_bool fdtab_used;
+static inline bool fdtab_is_used(void)
+{
+	return atomic_load_explicit(&fdtab_used, memory_order_acquire);
+}
 
 /*
  * The connection behind a number, with a reference that the caller returns by

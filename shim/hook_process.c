@@ -68,7 +68,7 @@ static bool close_plugged(int fd, uintptr_t cell, void *arg)
 static void finish(bool has_streams)
 {
 	conn_finish_all();
-	if (!fdtab_is_used() || !relay_dies_with_us())
+	if (!relay_dies_with_us())
 		return;
 	if (has_streams)
 		fflush(NULL);
@@ -78,14 +78,16 @@ static void finish(bool has_streams)
 
 HOOK void _exit(int status)
 {
-	finish(false);
+	if (fdtab_is_used())
+		finish(false);
 	real(_exit)(status);
 	__builtin_unreachable();
 }
 
 HOOK void _Exit(int status)
 {
-	finish(false);
+	if (fdtab_is_used())
+		finish(false);
 	real(_Exit)(status);
 	__builtin_unreachable();
 }
@@ -93,17 +95,19 @@ HOOK void _Exit(int status)
 /* exit() and return from main. */
 __attribute__((destructor)) static void at_exit(void)
 {
-	finish(true);
+	if (fdtab_is_used())
+		finish(true);
 }
 
 static void at_quick_exit_handler(void)
 {
-	finish(false);
+	if (fdtab_is_used())
+		finish(false);
 }
 
 /* First registered, last run: after the program's own handlers. */
 __attribute__((constructor)) static void watch_quick_exit(void)
 {
-	if (config_selects(config_get()))
+	if (config_is_selective())
 		(void)!at_quick_exit(at_quick_exit_handler);
 }

@@ -7,9 +7,10 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#include "idle.h"
 #include "real.h"
 
-uint64_t *keeper_page;
+uint64_t *keeper_page IDLE_DATA;
 
 /* Ordinary memory: a copy of the process goes on counting from here, so that
  * no token of a parent is ever that of its child. */

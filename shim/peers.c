@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
+#include "config.h"
 #include "log.h"
 #include "real.h"
 
@@ -128,17 +129,22 @@ void peers_parse(struct peers *peers, const char *text)
 
 /* ---- the environment ---- */
 
+static bool is_list(const char *entry)
+{
+	return entry[0] == 'T' && entry[1] == 'L' &&
+	       !strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE));
+}
+
 /* The variable's value, which goes on being readable; the entry is taken out
  * as unsetenv() would.  Not by it: some shells have their own. */
 static const char *take_out(char **envp)
 {
-	const size_t n = sizeof(PEERS_VARIABLE) - 1;
 	const char *value = NULL;
 	char **to = envp;
 
 	for (; envp && *envp; envp++) {
-		if (strncmp(*envp, PEERS_VARIABLE "=", n + 1) == 0)
-			value = *envp + n + 1;
+		if (is_list(*envp))
+			value = *envp + sizeof(PEERS_VARIABLE);
 		else if (to++ != envp)
 			to[-1] = *envp;
 	}
@@ -157,6 +163,8 @@ __attribute__((constructor)) static void inherit(
 	(void)argv;
 	if (envp != environ)
 		take_out(envp);
+	if (!value && !config_active())
+		return; /* it will have none to pass on */
 	for (char **e = environ; e && *e; e++)
 		by_environment |= strncmp(*e, "LD_PRELOAD=", 11) == 0;
 	if (value && !getauxval(AT_SECURE))

@@ -10,8 +10,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include "idle.h"
 
-struct real_calls real_calls;
+struct real_calls real_calls IDLE_DATA;
 
 /* In the order of their pointers.  One text: a pointer to each would be a
  * relocation at the start of every process. */

@@ -41,7 +41,7 @@ __attribute__((constructor)) static void note_title(
 	int argc, char **argv, char **envp)
 {
 	(void)envp;
-	if (argc < 1 || !argv || !argv[0])
+	if (!config_is_selective() || argc < 1 || !argv || !argv[0])
 		return;
 	title = argv[0];
 	title_size =

@@ -33,7 +33,7 @@ struct option {
 	int level;
 	int name;
 	enum carry how;
-	const char *text;
+	char text[24];
 };
 
 static const struct option carried[] = {

@@ -57,7 +57,7 @@ static void find_engine(void)
 
 __attribute__((constructor)) static void find_engine_early(void)
 {
-	if (!config_selects(config_get()))
+	if (!config_is_selective())
 		return;
 	pthread_mutex_lock(&load_lock);
 	find_engine();

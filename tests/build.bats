@@ -50,6 +50,25 @@ program_invocation_short_name"
 	refute_output --partial BIND_NOW
 }
 
+@test "the start of the library writes to two pages, and idling to no other" {
+	skip_if_sanitized "it is laid out otherwise"
+	local relro data name
+
+	# What is read-only afterwards; then what the linker puts together with
+	# IDLE_DATA.
+	relro=$(readelf -lW "$BUILD_DIR/libtlsshim.so" |
+		awk '$1 == "GNU_RELRO" { print $3 }')
+	data=$(readelf -lW "$BUILD_DIR/libtlsshim.so" |
+		awk '$1 == "LOAD" && $7 == "RW" { print $3, $5 }')
+	assert_equal $((${data#* } + ${data% *} - 1 >> 12)) $(((relro >> 12) + 1))
+	for name in config_state reader conn_count fdtab_used keeper_page \
+		real_calls; do
+		run -0 awk -v name="$name" '$3 == name { print "0x" $1 }' \
+			< <(nm "$BUILD_DIR/libtlsshim.so")
+		assert_equal $((output >> 12)) $(((relro >> 12) + 1))
+	done
+}
+
 @test "an installed library works by its name" {
 	local root=$RUN_DIR/root
 
