@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 #include <time.h>
 #include "idle.h"
 #include "keeper.h"
@@ -38,13 +39,7 @@ int64_t conn_now(void)
 
 void conn_init_lock(struct conn *c)
 {
-	pthread_mutexattr_t attr;
-
-	/* EDEADLK tells a signal handler that its own thread holds it. */
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutex_init(&c->lock, &attr);
-	pthread_mutexattr_destroy(&attr);
+	c->lock = (struct mutex){0, 0};
 }
 
 static bool grow_pool(void)
@@ -132,21 +127,23 @@ struct conn *conn_new(void)
 	return c;
 }
 
-/* ---- references ---- */
+/* ---- locks ---- */
 
-bool conn_ref_try(struct conn *c)
+/* Nobody cancels a lone thread but itself, in a signal handler: then the lock
+ * stays with a process that ends. */
+static int disable_cancel(void)
 {
-	unsigned refs = atomic_load(&c->refs);
+	int state = -1;
 
-	while (refs)
-		if (atomic_compare_exchange_weak(&c->refs, &refs, refs + 1))
-			return true;
-	return false;
+	if (!__libc_single_threaded)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
 }
 
-bool conn_is_ours(const struct conn *c)
+static void restore_cancel(int state)
 {
-	return c->keeper == keeper_token();
+	if (state >= 0)
+		pthread_setcancelstate(state, NULL);
 }
 
 int conn_lock(struct conn *c)
@@ -155,12 +152,12 @@ int conn_lock(struct conn *c)
 
 	if (c == &conn_hidden)
 		return EBADF;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	if (pthread_mutex_lock(&c->lock) == 0) {
+	state = disable_cancel();
+	if (mutex_lock(&c->lock)) {
 		c->cancel_state = state;
 		return 0;
 	}
-	pthread_setcancelstate(state, NULL);
+	restore_cancel(state);
 	return EAGAIN;
 }
 
@@ -170,8 +167,8 @@ void conn_unlock(struct conn *c)
 
 	if (c->watches)
 		watch_note(c);
-	pthread_mutex_unlock(&c->lock);
-	pthread_setcancelstate(state, NULL);
+	mutex_unlock(&c->lock);
+	restore_cancel(state);
 }
 
 void conn_number_get(struct conn *c)
@@ -193,24 +190,23 @@ void conn_number_put(struct conn *c)
 
 /* ---- waits that are jumped out of ---- */
 
-static __thread struct conn_hold held
-	__attribute__((tls_model("initial-exec")));
+__thread struct conn_hold conn_held;
 
 struct conn_hold conn_hold_begin(struct conn *c, bool counted)
 {
-	struct conn_hold outer = held;
+	struct conn_hold outer = conn_held;
 
 	if (counted)
 		atomic_fetch_add(c->waiters, 1);
-	held = (struct conn_hold){c, __builtin_frame_address(0), counted};
+	conn_held = (struct conn_hold){c, __builtin_frame_address(0), counted};
 	return outer;
 }
 
 void conn_hold_end(const struct conn_hold *outer)
 {
-	if (held.counted)
-		atomic_fetch_sub(held.c->waiters, 1);
-	held = *outer;
+	if (conn_held.counted)
+		atomic_fetch_sub(conn_held.c->waiters, 1);
+	conn_held = *outer;
 }
 
 static bool is_on_signal_stack(void)
@@ -220,16 +216,16 @@ static bool is_on_signal_stack(void)
 	return sigaltstack(NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK);
 }
 
-void conn_recover(void)
+void conn_recover_hold(void)
 {
-	struct conn_hold lost = held;
+	struct conn_hold lost = conn_held;
 
 	/* A frame below ours is gone; one above is a wait that we, a signal
 	 * handler, interrupted. */
 	if (!lost.c || (const void *)__builtin_frame_address(0) <= lost.frame ||
 		is_on_signal_stack())
 		return;
-	held.c = NULL;
+	conn_held.c = NULL;
 	if (lost.counted)
 		atomic_fetch_sub(lost.c->waiters, 1);
 	conn_put(lost.c);

@@ -24,6 +24,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "keeper.h"
+#include "mutex.h"
 #include "policy.h"
 #include "ready.h"
 #include "tls.h"
@@ -52,9 +54,9 @@ struct conn {
 	atomic_int kernel_error;
 	struct conn *next_free;
 	struct conn *next_locked; /* by fork() */
-	pthread_mutex_t lock;
+	struct mutex lock;
 	/* ---- guarded by lock ---- */
-	int cancel_state; /* of the thread that holds the lock */
+	int cancel_state; /* of the thread that holds the lock; -1: as it is */
 	uint64_t keeper;
 	int real;
 	uint64_t cookie; /* of the placeholder: SO_COOKIE */
@@ -99,7 +101,17 @@ extern struct conn conn_hidden;
  * memory, errno is set.  Its real socket is -1. */
 struct conn *conn_new(void);
 
-bool conn_ref_try(struct conn *c);
+/* false: it has ended. */
+static inline bool conn_ref_try(struct conn *c)
+{
+	unsigned refs = atomic_load(&c->refs);
+
+	while (refs)
+		if (atomic_compare_exchange_weak(&c->refs, &refs, refs + 1))
+			return true;
+	return false;
+}
+
 /* Returns a reference.  The last one ends the connection: what was accepted
  * is sent, close_notify too, and the real socket is closed.  errno is left as
  * found.  Does not wait but for what the kernel will not take at once (see
@@ -129,10 +141,20 @@ struct conn_hold conn_hold_begin(struct conn *c, bool counted);
 void conn_hold_end(const struct conn_hold *outer);
 
 /* Gives back what a wait of this thread held that was jumped out of. */
-void conn_recover(void);
+void conn_recover_hold(void);
+extern __thread struct conn_hold conn_held
+	__attribute__((tls_model("initial-exec")));
+static inline void conn_recover(void)
+{
+	if (__builtin_expect(conn_held.c != NULL, 0))
+		conn_recover_hold();
+}
 
 /* Is this process its keeper?  Any thread, no lock. */
-bool conn_is_ours(const struct conn *c);
+static inline bool conn_is_ours(const struct conn *c)
+{
+	return c->keeper == keeper_token();
+}
 
 /* This process is a copy: forgets every connection that it inherited, closes
  * its copies of the real sockets, and leaves the placeholders. */

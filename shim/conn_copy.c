@@ -72,7 +72,7 @@ static bool lock_one(int fd, uintptr_t cell, void *arg)
 	(void)arg;
 	/* It fails for one that our own thread holds: it forks in a signal
 	 * handler. */
-	if (!(cell & FDTAB_HIDDEN) || !c || pthread_mutex_lock(&c->lock) != 0)
+	if (!(cell & FDTAB_HIDDEN) || !c || !mutex_lock(&c->lock))
 		return true;
 	c->next_locked = locked;
 	locked = c;
@@ -89,7 +89,7 @@ void conn_fork_parent(void)
 {
 	conn_pool_unlock();
 	for (; locked; locked = locked->next_locked)
-		pthread_mutex_unlock(&locked->lock);
+		mutex_unlock(&locked->lock);
 }
 
 void conn_fork_child(void)

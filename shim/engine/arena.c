@@ -10,11 +10,11 @@
  */
 #include "arena.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "../mutex.h"
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -49,7 +49,8 @@ struct block {
 };
 _Static_assert(sizeof(struct block) == ARENA_OVERHEAD, "alignment");
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* A signal handler that interrupts its holder gets no memory. */
+static struct mutex lock;
 static struct block *free_list[CLASSES];
 /* All that was mapped; more than this is not told to arena_each(). */
 static struct mapping {
@@ -190,9 +191,12 @@ static void *alloc_mapped(size_t size)
 	b->class = MAPPED;
 	b->pages = (uint32_t)pages;
 	b->size = size;
-	pthread_mutex_lock(&lock);
+	if (!mutex_lock(&lock)) {
+		munmap(b, pages * PAGE);
+		return NULL;
+	}
 	note_mapping(b, pages * PAGE);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return block_user(b);
 }
 
@@ -200,13 +204,14 @@ static void *alloc_class(uint32_t class, size_t size)
 {
 	struct block *b;
 
-	pthread_mutex_lock(&lock);
+	if (!mutex_lock(&lock))
+		return NULL;
 	b = free_list[class];
 	if (b)
 		free_list[class] = b->next;
 	else
 		b = chunk_cut(class);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	if (!b)
 		return NULL;
 	b->size = size;
@@ -241,18 +246,19 @@ void arena_free(void *user)
 	if (!user)
 		return;
 	b = block_of(user);
+	/* A signal handler that interrupted us leaves its block behind. */
+	if (!mutex_lock(&lock))
+		return;
 	if (b->class == MAPPED) {
-		pthread_mutex_lock(&lock);
 		forget_mapping(b);
-		pthread_mutex_unlock(&lock);
+		mutex_unlock(&lock);
 		munmap(b, b->pages * PAGE);
 		return;
 	}
 	ASAN_POISON_MEMORY_REGION(user, class_size(b->class) - sizeof(*b));
-	pthread_mutex_lock(&lock);
 	b->next = free_list[b->class];
 	free_list[b->class] = b;
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 /* A mapping that stays one moves its pages, not its bytes. */
@@ -309,5 +315,5 @@ void *arena_realloc(void *user, size_t size)
 
 void arena_fork_child(void)
 {
-	pthread_mutex_init(&lock, NULL);
+	lock = (struct mutex){0, 0};
 }
