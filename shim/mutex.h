@@ -15,9 +15,15 @@
 #include "futex_x86_64.h"
 
 struct mutex {
-	_Atomic(uintptr_t) owner; /* the thread's pointer; 0: nobody */
+	_Atomic(uintptr_t) owner; /* mutex_self() of the thread; 0: nobody */
 	atomic_uint sleepers;
 };
+
+/* The thread's pointer, odd: no half of it can be taken for nobody. */
+static inline uintptr_t mutex_self(void)
+{
+	return (uintptr_t)__builtin_thread_pointer() | 1;
+}
 
 /*
  * The kernel compares half of the owner: enough, since a change that it does
@@ -39,7 +45,7 @@ __attribute__((cold, noinline, unused)) static void mutex_wait(
 /* false: this very thread holds it. */
 static inline bool mutex_lock(struct mutex *m)
 {
-	uintptr_t self = (uintptr_t)__builtin_thread_pointer(), owner = 0;
+	uintptr_t self = mutex_self(), owner = 0;
 
 	if (atomic_compare_exchange_strong(&m->owner, &owner, self))
 		return true;
