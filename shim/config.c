@@ -100,7 +100,7 @@ static bool is_setting(const char *entry)
 {
 	return entry[0] == 'T' && entry[1] == 'L' &&
 	       !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=') &&
-	       strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE));
+	       strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE)) != 0;
 }
 
 static void parse_entry(

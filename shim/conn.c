@@ -13,6 +13,7 @@
 #include <time.h>
 #include "idle.h"
 #include "keeper.h"
+#include "quiet.h"
 #include "real.h"
 #include "watch.h"
 
@@ -61,15 +62,25 @@ static bool grow_pool(void)
 	return true;
 }
 
+/* Of the thread that has the pool. */
+static sigset_t pool_signals;
+
 void conn_pool_lock(void)
 {
+	sigset_t signals;
+
+	quiet_begin(&signals);
 	while (atomic_flag_test_and_set(&pool_busy))
 		sched_yield();
+	pool_signals = signals;
 }
 
 void conn_pool_unlock(void)
 {
+	sigset_t signals = pool_signals;
+
 	atomic_flag_clear(&pool_busy);
+	quiet_end(&signals);
 }
 
 void conn_pool_abandon(void)

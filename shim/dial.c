@@ -19,6 +19,7 @@
 #include "names.h"
 #include "plug.h"
 #include "policy.h"
+#include "quiet.h"
 #include "real.h"
 #include "report.h"
 #include "sockopt.h"
@@ -99,21 +100,30 @@ static struct tls_context *new_context(const struct tls_engine *tls,
 	return tls->context_new(&settings, why);
 }
 
-/* The gate: held by whoever is in the engine without a connection's lock, and
- * while the process is copied.  The thread cannot be cancelled meanwhile. */
-static int enter_gate(void)
-{
+/* What a thread was before it went through the gate. */
+struct passage {
 	int cancel_state;
+	sigset_t signals;
+};
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+/* The gate: held by whoever is in the engine without a connection's lock, and
+ * while the process is copied.  The thread cannot be cancelled meanwhile, and
+ * no handler of the program runs in it that may fork. */
+static struct passage enter_gate(void)
+{
+	struct passage p;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &p.cancel_state);
+	quiet_begin(&p.signals);
 	pthread_mutex_lock(&gate);
-	return cancel_state;
+	return p;
 }
 
-static void leave_gate(int cancel_state)
+static void leave_gate(const struct passage *p)
 {
 	pthread_mutex_unlock(&gate);
-	pthread_setcancelstate(cancel_state, NULL);
+	quiet_end(&p->signals);
+	pthread_setcancelstate(p->cancel_state, NULL);
 }
 
 /* The context of a destination, made once; NULL with *why filled in. */
@@ -123,17 +133,17 @@ static struct tls_context *load_context(
 	struct tls_context **place = &contexts[dest->context];
 	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
-	int cancel_state;
+	struct passage p;
 
 	if (ctx)
 		return ctx;
-	cancel_state = enter_gate();
+	p = enter_gate();
 	ctx = *place;
 	tls = ctx ? NULL : tls_load(why);
 	if (tls)
 		ctx = new_context(tls, dest, why);
 	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
-	leave_gate(cancel_state);
+	leave_gate(&p);
 	return ctx;
 }
 
@@ -141,13 +151,13 @@ static void preload(const struct config_dest *dest)
 {
 	struct tls_failure why;
 	struct tls_context *ctx = load_context(dest, &why);
-	int cancel_state;
+	struct passage p;
 
 	if (!ctx)
 		return;
-	cancel_state = enter_gate();
+	p = enter_gate();
 	tls_loaded()->context_preload(ctx);
-	leave_gate(cancel_state);
+	leave_gate(&p);
 }
 
 void dial_prepare(void)
@@ -166,16 +176,26 @@ void dial_prepare(void)
 
 /* ---- fork ---- */
 
+/* Of the thread that has closed the gate. */
+static sigset_t closers_signals;
+
 void dial_gate_close(void)
 {
+	sigset_t signals;
+
+	quiet_begin(&signals);
 	pthread_mutex_lock(&gate);
+	closers_signals = signals;
 	conn_fork_prepare();
 }
 
 void dial_gate_open(void)
 {
+	sigset_t signals = closers_signals;
+
 	conn_fork_parent();
 	pthread_mutex_unlock(&gate);
+	quiet_end(&signals);
 }
 
 /* Connections that are open go to a relay; the gate is for what the child may
@@ -190,16 +210,20 @@ static void after_fork_child(void)
 {
 	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
+	keeper_begin();
 	gate = fresh;
 	conn_fork_child();
+	quiet_end(&closers_signals);
 }
 
 /* Before there are threads: a fork that had begun before the handlers were
  * there might copy an engine that is being loaded. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-	if (config_is_selective())
-		pthread_atfork(before_fork, dial_gate_open, after_fork_child);
+	if (!config_is_selective())
+		return;
+	keeper_begin();
+	pthread_atfork(before_fork, dial_gate_open, after_fork_child);
 }
 
 /* ---- which sockets ---- */
@@ -385,7 +409,8 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	struct tls_identity id;
 	struct tls_context *ctx;
 	bool safe = choose_identity(c, addr, found, &id);
-	int err, cancel_state;
+	struct passage p;
+	int err;
 
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
@@ -406,10 +431,10 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	sockopt_learn(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sockopt_cookie(fd);
-	cancel_state = enter_gate();
+	p = enter_gate();
 	c->session = c->tls->session_new(
 		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
-	leave_gate(cancel_state);
+	leave_gate(&p);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : EMFILE;
@@ -494,7 +519,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return real(connect)(fd, addr, len);
 	if (choice.verdict == POLICY_REFUSE)
 		return refuse_choice(addr, &found, choice.why);
-	if (keeper_is_borrowed())
+	if (keeper_is_guest())
 		return refuse_choice(addr, &found,
 			"a child of vfork() runs in its parent's memory and "
 			"can make no connection of its own");

@@ -56,7 +56,7 @@ size_t envp_room(char *const envp[])
 	if (!envp || (!fdtab_is_used() && !peers_inherited()->n))
 		return 0;
 	collect(&peers);
-	for (; envp[n] && n < ENTRIES_MAX; n++)
+	for (; n < ENTRIES_MAX && envp[n]; n++)
 		has_library |= is(envp[n], "LD_PRELOAD");
 	if (!peers.n || !has_library || n == ENTRIES_MAX)
 		return 0;

@@ -25,7 +25,7 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 	if (!c)
 		return peers_peer(fd, addr.__sockaddr__, len);
-	return sockopt_peer(c, addr.__sockaddr__, len);
+	return sockopt_peer(c, fd, addr.__sockaddr__, len);
 }
 
 HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
@@ -34,7 +34,7 @@ HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 	if (!c)
 		return peers_self(fd, addr.__sockaddr__, len);
-	return sockopt_self(c, addr.__sockaddr__, len);
+	return sockopt_self(c, fd, addr.__sockaddr__, len);
 }
 
 /* SO_PEERNAME: getpeername() by another name, of a given length. */

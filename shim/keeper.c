@@ -10,14 +10,13 @@
 #include "idle.h"
 #include "real.h"
 
-uint64_t *keeper_page IDLE_DATA;
+struct keeper_page *keeper_page IDLE_DATA;
 
 /* Ordinary memory: a copy of the process goes on counting from here, so that
  * no token of a parent is ever that of its child. */
 static uint64_t last_token;
-static pid_t keeper_pid;
 
-static uint64_t *make_page(void)
+static struct keeper_page *make_page(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -32,36 +31,60 @@ static uint64_t *make_page(void)
 	return page;
 }
 
+/* Made by whichever thread is first; NULL: no memory. */
+static struct keeper_page *the_page(void)
+{
+	struct keeper_page *page =
+		__atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
+	struct keeper_page *expected = NULL;
+
+	if (page)
+		return page;
+	page = make_page();
+	if (!page || __atomic_compare_exchange_n(&keeper_page, &expected, page,
+			     false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return page;
+	munmap(page, (size_t)sysconf(_SC_PAGESIZE));
+	return expected;
+}
+
+void keeper_begin(void)
+{
+	struct keeper_page *page = the_page();
+
+	if (page)
+		__atomic_store_n(
+			&page->pid, (uint64_t)getpid(), __ATOMIC_RELEASE);
+}
+
 uint64_t keeper_claim(void)
 {
-	uint64_t *page = __atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
+	struct keeper_page *page = the_page();
 	uint64_t token, none = 0;
 
-	if (!page) {
-		uint64_t *expected = NULL;
-
-		page = make_page();
-		if (!page)
-			return 0;
-		if (!__atomic_compare_exchange_n(&keeper_page, &expected, page,
-			    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-			munmap(page, (size_t)sysconf(_SC_PAGESIZE));
-			page = expected;
-		}
-	}
-	token = __atomic_load_n(page, __ATOMIC_ACQUIRE);
+	if (!page)
+		return 0;
+	token = __atomic_load_n(&page->token, __ATOMIC_ACQUIRE);
 	if (token)
 		return token;
-	__atomic_store_n(&keeper_pid, getpid(), __ATOMIC_RELAXED);
+	keeper_begin();
 	token = __atomic_add_fetch(&last_token, 1, __ATOMIC_RELAXED);
-	if (__atomic_compare_exchange_n(page, &none, token, false,
+	if (__atomic_compare_exchange_n(&page->token, &none, token, false,
 		    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return token;
 	return none;
 }
 
+bool keeper_is_guest(void)
+{
+	struct keeper_page *page =
+		__atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
+	uint64_t pid = page ? __atomic_load_n(&page->pid, __ATOMIC_ACQUIRE) : 0;
+
+	return pid && pid != (uint64_t)getpid();
+}
+
 bool keeper_is_borrowed(void)
 {
-	return keeper_token() != 0 &&
-	       getpid() != __atomic_load_n(&keeper_pid, __ATOMIC_RELAXED);
+	return keeper_token() != 0 && keeper_is_guest();
 }

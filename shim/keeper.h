@@ -12,15 +12,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-extern uint64_t *keeper_page;
+struct keeper_page {
+	uint64_t token;
+	uint64_t pid; /* whose memory it is; 0: not known */
+};
+extern struct keeper_page *keeper_page;
 
 /* The token of this process; 0: none (no connection was made here yet). */
 static inline uint64_t keeper_token(void)
 {
-	uint64_t *page = __atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
+	struct keeper_page *page =
+		__atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
 
-	return page ? __atomic_load_n(page, __ATOMIC_ACQUIRE) : 0;
+	return page ? __atomic_load_n(&page->token, __ATOMIC_ACQUIRE) : 0;
 }
+
+/* Notes whose memory this is, before any vfork(). */
+void keeper_begin(void);
 
 /* Makes this process a keeper; before its first connection.  Returns the
  * token, or 0 when no memory can be had (errno is set). */
@@ -33,5 +41,9 @@ uint64_t keeper_claim(void);
  * a system call elsewhere.
  */
 bool keeper_is_borrowed(void);
+
+/* The same, with a system call also where there are no connections yet: such a
+ * child must not make the first, either. */
+bool keeper_is_guest(void);
 
 #endif

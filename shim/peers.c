@@ -200,7 +200,7 @@ bool peers_has(int fd)
 static int answer(int r, const union policy_addr *addr, socklen_t room,
 	struct sockaddr *to, socklen_t *len)
 {
-	if (r < 0)
+	if (r < 0 || !len)
 		return r;
 	*len = length(addr);
 	memcpy(to, addr, *len < room ? *len : room);

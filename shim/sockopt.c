@@ -481,7 +481,21 @@ static int give_peer(
 	return 0;
 }
 
-int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
+/* The same of the program's own socket, which the number may not be any more:
+ * some calls that reuse numbers are seen by no hook (freopen). */
+static int give_plugged(const union policy_addr *known,
+	int (*get)(int, struct sockaddr *, socklen_t *), int fd,
+	struct sockaddr *addr, socklen_t *len)
+{
+	socklen_t room = len ? *len : 0;
+
+	if (get(fd, addr, len) < 0)
+		return errno;
+	*len = room;
+	return give_address(known, addr, len);
+}
+
+int sockopt_peer(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	int err = conn_lock(c);
 
@@ -489,7 +503,8 @@ int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
 		return fail(err);
 	conn_advance(c);
 	if (c->state == CONN_PLUGGED)
-		give_address(&c->dialled, addr, len);
+		err = give_plugged(
+			&c->dialled, real(getpeername), fd, addr, len);
 	else if (c->state == CONN_OPEN)
 		err = give_peer(c, addr, len);
 	else
@@ -498,16 +513,16 @@ int sockopt_peer(struct conn *c, struct sockaddr *addr, socklen_t *len)
 	return fail(err);
 }
 
-int sockopt_self(struct conn *c, struct sockaddr *addr, socklen_t *len)
+int sockopt_self(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
 {
-	int err = conn_lock(c), r;
+	int err = conn_lock(c);
 
 	if (err)
 		return fail(err);
 	if (c->state == CONN_PLUGGED)
-		r = give_address(&c->self, addr, len);
-	else
-		r = real(getsockname)(c->real, addr, len);
+		err = give_plugged(&c->self, real(getsockname), fd, addr, len);
+	else if (real(getsockname)(c->real, addr, len) < 0)
+		err = errno;
 	conn_unlock(c);
-	return r;
+	return fail(err);
 }

@@ -51,7 +51,7 @@ load lib/oracle
 @test "what others put into the variable is no danger" {
 	local value
 
-	for value in "" x : 1:2:3, "$(head -c 20000 /dev/zero | tr '\0' f)" \
+	for value in "" x : "1:2:3," "$(head -c 20000 /dev/zero | tr '\0' f)" \
 		"ffffffffffffffff:0200:0200," "1:$(printf '%056d' 2):,"; do
 		TLSSHIM_INHERITED=$value run run_shim inheriting here
 		assert_line "getpeername = 0: 127.0.0.1 right, 16 bytes"
