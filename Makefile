@@ -58,7 +58,8 @@ THIN    := $(call objects,$(wildcard shim/*.c shim/*.S))
 ENGINE_O := $(call objects,$(wildcard shim/engine/*.c))
 HELPERS := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-PROG    := $(patsubst tests/prog/%.c,$(BUILD)/prog/%,$(wildcard tests/prog/*.c))
+PROG    := $(patsubst tests/prog/%.c,$(BUILD)/prog/%,$(wildcard tests/prog/*.c)) \
+	$(patsubst tests/prog/%.cc,$(BUILD)/prog/%,$(wildcard tests/prog/*.cc))
 TESTLIB := $(patsubst tests/lib/%.c,$(BUILD)/lib/%.so,$(wildcard tests/lib/*.c))
 MAN     := $(wildcard shim/man/*.[1-9])
 
@@ -127,6 +128,10 @@ $(BUILD)/prog/%: tests/prog/%.c
 		$(if $(filter %_static,$*),-static) \
 		$(if $(filter %_fortified,$*),-O2 -D_FORTIFY_SOURCE=2) -o $@ $< \
 		$(if $(filter tls_%,$*),-lssl -lcrypto)
+$(BUILD)/prog/%: tests/prog/%.cc
+	$(say) CXX $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -O1 -g $(WARN) -MMD -MP -MF $@.d -o $@ $<
 $(BUILD)/lib/%.so: tests/lib/%.c
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)
