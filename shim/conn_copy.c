@@ -24,7 +24,7 @@ static bool disown_one(int fd, uintptr_t cell, void *arg)
 	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
 
 	(void)arg;
-	if (cell == FDTAB_MARKED || cell == FDTAB_HIDDEN)
+	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN)
 		return true;
 	if (!(cell & FDTAB_EPOLL))
 		conn_init_lock(c);

@@ -283,8 +283,9 @@ static bool note_sibling(int fd, uintptr_t cell, void *arg)
 	struct siblings *all = arg;
 	struct stat st;
 
-	if (cell == FDTAB_MARKED && fstat(fd, &st) == 0 &&
-		st.st_ino == all->file.st_ino && st.st_dev == all->file.st_dev)
+	if (cell <= FDTAB_NOTES && (cell & FDTAB_MARKED) &&
+		fstat(fd, &st) == 0 && st.st_ino == all->file.st_ino &&
+		st.st_dev == all->file.st_dev)
 		all->fds[all->n++] = fd;
 	return all->n < SIBLINGS_MAX;
 }
@@ -303,7 +304,7 @@ static void set_numbers(struct conn *c, int fd)
 {
 	struct siblings all = {.n = 0};
 
-	if (fdtab_is_marked(fd) && fstat(fd, &all.file) == 0)
+	if (fdtab_has_note(fd, FDTAB_MARKED) && fstat(fd, &all.file) == 0)
 		fdtab_each(0, FDTAB_MAX - 1, note_sibling, &all);
 	name_it(c, fd);
 	for (int i = 0; i < all.n; i++)

@@ -4,6 +4,7 @@
  */
 #include "early.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -79,13 +80,22 @@ static void drop_early(struct early **at)
 	atomic_fetch_sub(&early_count, 1);
 }
 
-bool early_may_connect(int fd)
+enum early_kind early_kind(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
-	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_state == TCP_CLOSE;
+	if (real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return errno == ENOTSOCK ? EARLY_NO_SOCKET : EARLY_SETTLED;
+	switch (info.tcpi_state) {
+	case TCP_CLOSE:
+		return EARLY_FRESH;
+	case TCP_SYN_SENT:
+	case TCP_LISTEN:
+		return EARLY_LATER;
+	default:
+		return EARLY_SETTLED;
+	}
 }
 
 void early_remember(

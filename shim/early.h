@@ -20,9 +20,14 @@ struct early {
 	struct epoll_event event;
 };
 
-/* Is it a stream socket that nobody has connected?  Then connect() may make it
- * ours. */
-bool early_may_connect(int fd);
+/* What connect() may do with it.  One system call. */
+enum early_kind {
+	EARLY_FRESH,   /* a stream socket, not connected: make it ours */
+	EARLY_LATER,   /* connecting or listening: it may become fresh again */
+	EARLY_SETTLED, /* connected or not TCP: nothing */
+	EARLY_NO_SOCKET,
+};
+enum early_kind early_kind(int fd);
 
 /* It is registered, with these events and data, in this set. */
 void early_remember(

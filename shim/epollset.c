@@ -10,11 +10,12 @@
 #include "conn.h"
 #include "early.h"
 #include "fdtab.h"
+#include "idle.h"
 #include "real.h"
 #include "wait.h"
 #include "watch.h"
 
-static atomic_bool used;
+static atomic_bool used IDLE_DATA;
 static atomic_ulong calls; /* numbers the calls of epollset_wait() */
 
 static int fail(int err)
@@ -61,7 +62,7 @@ static struct watch_set *set_of(int epfd)
 
 	if (copies.set || !fdtab_reserve(epfd))
 		return copies.set;
-	if (fdtab_is_marked(epfd))
+	if (fdtab_has_note(epfd, FDTAB_MARKED))
 		fdtab_each(0, FDTAB_MAX - 1, is_same_set, &copies);
 	if (copies.set)
 		atomic_fetch_add(&copies.set->refs, 1);
@@ -147,13 +148,20 @@ void epollset_polled(struct watch_set *set)
 static void note_change(
 	int epfd, int op, int fd, const struct epoll_event *event)
 {
+	enum early_kind kind;
 	struct watch_set *set;
 
-	if (op == EPOLL_CTL_DEL)
+	if (op == EPOLL_CTL_DEL) {
 		early_forget(fdtab_epoll(epfd), fd);
-	else if (early_may_connect(fd) && (set = set_of(epfd)))
+		return;
+	}
+	kind = early_kind(fd);
+	if (kind == EARLY_FRESH && (set = set_of(epfd)))
 		early_remember(set, fd, event);
-	else if (op == EPOLL_CTL_ADD && errno == ENOTSOCK && is_set(fd, epfd) &&
+	else if (kind == EARLY_SETTLED ||
+		 (kind == EARLY_NO_SOCKET && !is_set(fd, epfd)))
+		fdtab_note(fd, FDTAB_SETTLED);
+	else if (kind == EARLY_NO_SOCKET && op == EPOLL_CTL_ADD &&
 		 (set = set_of(fd)))
 		epollset_polled(set);
 }

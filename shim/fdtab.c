@@ -63,7 +63,7 @@ struct conn *fdtab_get_slow(int fd)
 		uintptr_t value = fdtab_peek(fd);
 		struct conn *c;
 
-		if (value <= FDTAB_MARKED ||
+		if (value <= FDTAB_NOTES ||
 			(value & (FDTAB_EPOLL | FDTAB_PLUGGED)))
 			return NULL;
 		if (value & FDTAB_HIDDEN)
@@ -141,28 +141,33 @@ void fdtab_unhide(int fd)
 		atomic_store(cell, 0);
 }
 
-bool fdtab_is_hidden(int fd)
-{
-	return (fdtab_peek(fd) & FDTAB_HIDDEN) != 0;
-}
-
 void fdtab_set_epoll(int fd, struct watch_set *set)
 {
 	atomic_store(cell_of(fd), set ? (uintptr_t)set | FDTAB_EPOLL : 0);
 }
 
-void fdtab_mark(int fd)
+void fdtab_note(int fd, uintptr_t note)
 {
-	uintptr_t none = 0;
+	fdtab_cell *cell;
+	uintptr_t old;
 
-	if (fdtab_reserve(fd))
-		atomic_compare_exchange_strong(
-			cell_of(fd), &none, FDTAB_MARKED);
+	if (!fdtab_reserve(fd))
+		return;
+	cell = cell_of(fd);
+	old = atomic_load(cell);
+	while (old <= FDTAB_NOTES &&
+		!atomic_compare_exchange_weak(cell, &old, old | note))
+		;
 }
 
-bool fdtab_is_marked(int fd)
+void fdtab_unnote_slow(int fd, uintptr_t note)
 {
-	return fdtab_peek(fd) == FDTAB_MARKED;
+	fdtab_cell *cell = cell_of(fd);
+	uintptr_t old = atomic_load(cell);
+
+	while (old <= FDTAB_NOTES &&
+		!atomic_compare_exchange_weak(cell, &old, old & ~note))
+		;
 }
 
 void fdtab_each(unsigned first, unsigned last,

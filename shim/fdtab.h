@@ -10,7 +10,7 @@
  *   - the same of one that was handed over to a relay: plaintext now, and
  *     libc's own affair, but for its addresses;
  *   - an epoll set that has connections in it;
- *   - marked: a socket that was dup'ed before it was connected.
+ *   - none of ours, with a note (FDTAB_NOTES).
  * Connections are counted twice: references (users of the struct) and numbers
  * (program's numbers that name it).  Both are conn.c's affair; this file
  * calls conn_ref_try()/conn_put().
@@ -31,16 +31,18 @@ struct watch_set;
 #define FDTAB_CHUNKS 1024
 #define FDTAB_MAX (FDTAB_CHUNKS << FDTAB_CHUNK_BITS)
 
-/* A cell's value: 0, FDTAB_MARKED, or a pointer: to a connection as it is, or
- * with FDTAB_HIDDEN or FDTAB_PLUGGED or'ed in; to an epoll set with
- * FDTAB_EPOLL. */
+/* A cell's value: notes, or a pointer: to a connection as it is, or with
+ * FDTAB_HIDDEN or FDTAB_PLUGGED or'ed in; to an epoll set with FDTAB_EPOLL. */
 typedef _Atomic(uintptr_t) fdtab_cell;
 extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
-#define FDTAB_MARKED ((uintptr_t)1)
-#define FDTAB_HIDDEN ((uintptr_t)2)
-#define FDTAB_EPOLL ((uintptr_t)4)
-#define FDTAB_PLUGGED ((uintptr_t)8)
-#define FDTAB_TAGS (FDTAB_MARKED | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
+#define FDTAB_MARKED ((uintptr_t)1)  /* dup'ed before any connect() */
+#define FDTAB_SETTLED ((uintptr_t)2) /* nothing that connect() can make ours   \
+				      */
+#define FDTAB_NOTES (FDTAB_MARKED | FDTAB_SETTLED)
+#define FDTAB_HIDDEN ((uintptr_t)4)
+#define FDTAB_EPOLL ((uintptr_t)8)
+#define FDTAB_PLUGGED ((uintptr_t)16)
+#define FDTAB_TAGS (FDTAB_NOTES | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
 
 /* A snapshot of the cell: no reference is taken. */
 static inline uintptr_t fdtab_peek(int fd)
@@ -62,7 +64,7 @@ struct conn *fdtab_get_slow(int fd);
 /* Is this the cell of a number that names a connection of this process? */
 static inline bool fdtab_is_number(uintptr_t cell)
 {
-	return cell > FDTAB_MARKED && !(cell & FDTAB_TAGS);
+	return cell > FDTAB_NOTES && !(cell & FDTAB_TAGS);
 }
 
 /* Was anything ever put into the table? */
@@ -80,7 +82,7 @@ static inline bool fdtab_is_used(void)
  */
 static inline struct conn *fdtab_get(int fd)
 {
-	return __builtin_expect(fdtab_peek(fd) <= FDTAB_MARKED, 1)
+	return __builtin_expect(fdtab_peek(fd) <= FDTAB_NOTES, 1)
 		       ? NULL
 		       : fdtab_get_slow(fd);
 }
@@ -108,7 +110,10 @@ void fdtab_plug(int fd, struct conn *c);
  * owns it or NULL. */
 bool fdtab_hide(int fd, struct conn *c);
 void fdtab_unhide(int fd);
-bool fdtab_is_hidden(int fd);
+static inline bool fdtab_is_hidden(int fd)
+{
+	return (fdtab_peek(fd) & FDTAB_HIDDEN) != 0;
+}
 
 /* The epoll set behind a number, or NULL; no reference is taken (sets are
  * never unmapped). */
@@ -124,9 +129,22 @@ static inline struct watch_set *fdtab_epoll(int fd)
  * What it named before is lost: take it first. */
 void fdtab_set_epoll(int fd, struct watch_set *set);
 
-/* Notes that fd is a duplicate, or was duplicated, before any connect(). */
-void fdtab_mark(int fd);
-bool fdtab_is_marked(int fd);
+/* Notes something of a number that is none of ours; room is made. */
+void fdtab_note(int fd, uintptr_t note);
+void fdtab_unnote_slow(int fd, uintptr_t note);
+static inline bool fdtab_has_note(int fd, uintptr_t note)
+{
+	uintptr_t cell = fdtab_peek(fd);
+
+	return cell <= FDTAB_NOTES && (cell & note);
+}
+
+/* Takes a note away. */
+static inline void fdtab_unnote(int fd, uintptr_t note)
+{
+	if (__builtin_expect(fdtab_has_note(fd, note), 0))
+		fdtab_unnote_slow(fd, note);
+}
 
 /* Calls visit for every number >= first and <= last whose cell is not empty,
  * ascending, until it returns false. */

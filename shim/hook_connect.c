@@ -21,6 +21,7 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	if (c && to && len >= sizeof(to->sa_family) &&
 		len <= sizeof(struct sockaddr_storage))
 		return plug_standard(dial_again(c, fd, to));
+	fdtab_unnote(fd, FDTAB_SETTLED); /* AF_UNSPEC disconnects */
 	if (c || !dial_wants(to, len))
 		return real(connect)(fd, addr, len);
 	return plug_standard(dial_connect(fd, to, len));
@@ -38,7 +39,8 @@ HOOK int close(int fd)
 {
 	if (__builtin_expect(atomic_load(&conn_left_open) != 0, 0))
 		conn_close_left();
-	if (fdtab_peek(fd) <= FDTAB_MARKED)
+	fdtab_unnote(fd, FDTAB_SETTLED);
+	if (fdtab_peek(fd) <= FDTAB_NOTES)
 		return real(close)(fd);
 	return numbers_close(fd);
 }

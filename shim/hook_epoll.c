@@ -15,6 +15,14 @@
 #include "wait.h"
 #include "watch.h"
 
+/* What may be ours later is noted, and forgotten. */
+static bool is_news(int epfd, int op, int fd)
+{
+	if (op == EPOLL_CTL_DEL)
+		return fdtab_epoll(epfd) != NULL;
+	return !fdtab_has_note(fd, FDTAB_SETTLED) && config_active();
+}
+
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
@@ -27,7 +35,7 @@ HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 		return -1;
 	}
 	r = real(epoll_ctl)(epfd, op, fd, event);
-	if (r == 0 && config_active())
+	if (r == 0 && is_news(epfd, op, fd))
 		epollset_note(epfd, op, fd, event);
 	return r;
 }
@@ -73,6 +81,14 @@ static int wait_on(int epfd, struct epoll_event *events, int max,
 	return wait_ours(epfd, events, max, until);
 }
 
+/* Is there nothing to translate, and nobody who could put a connection into a
+ * set while its only thread sleeps? */
+static bool is_plain(void)
+{
+	return !config_active() ||
+	       (!epollset_is_used() && __libc_single_threaded);
+}
+
 /* Another thread may put a connection into the set while this one sleeps:
  * counted before the set is looked up.  A lone thread puts none. */
 static bool begin_strange_wait(void)
@@ -96,7 +112,7 @@ HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 	struct epollset_until until = {.mask = mask};
 	int r;
 
-	if (!config_active())
+	if (is_plain())
 		return real(epoll_pwait)(epfd, events, max, timeout, mask);
 	until.deadline = deadline_ms(timeout);
 	if (is_ours(epfd, max))
@@ -114,7 +130,7 @@ HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 
 HOOK int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-	if (!config_active())
+	if (is_plain())
 		return real(epoll_wait)(epfd, events, max, timeout);
 	return epoll_pwait(epfd, events, max, timeout, NULL);
 }
@@ -126,7 +142,7 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	struct epollset_until until = {.mask = mask, .in_ns = true};
 	int r;
 
-	if (!config_active())
+	if (is_plain())
 		return real(epoll_pwait2)(epfd, events, max, timeout, mask);
 	until.deadline = deadline_ns(timeout);
 	if (is_ours(epfd, max))

@@ -48,7 +48,7 @@ HOOK_ALIAS(__read, read);
 HOOK ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 {
 	/* Too little room: libc's own version says so and aborts. */
-	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+	if (len > room || fdtab_peek(fd) <= FDTAB_NOTES)
 		return real(__read_chk)(fd, buf, len, room);
 	return read(fd, buf, len);
 }
@@ -106,7 +106,7 @@ HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 
 HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 {
-	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+	if (len > room || fdtab_peek(fd) <= FDTAB_NOTES)
 		return real(__recv_chk)(fd, buf, len, room, flags);
 	return recv(fd, buf, len, flags);
 }
@@ -129,7 +129,7 @@ HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 HOOK ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room,
 	int flags, struct sockaddr *addr, socklen_t *addrlen)
 {
-	if (len > room || fdtab_peek(fd) <= FDTAB_MARKED)
+	if (len > room || fdtab_peek(fd) <= FDTAB_NOTES)
 		return real(__recvfrom_chk)(
 			fd, buf, len, room, flags, addr, addrlen);
 	return recvfrom(fd, buf, len, flags, addr, addrlen);
@@ -355,7 +355,7 @@ HOOK ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
 	conn_ref struct conn *c = fdtab_get(out);
 
-	if (!c && fdtab_peek(in) <= FDTAB_MARKED)
+	if (!c && fdtab_peek(in) <= FDTAB_NOTES)
 		return real(sendfile)(out, in, offset, count);
 	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
 }
@@ -364,7 +364,7 @@ HOOK ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	conn_ref struct conn *c = fdtab_get(out);
 
-	if (!c && fdtab_peek(in) <= FDTAB_MARKED)
+	if (!c && fdtab_peek(in) <= FDTAB_NOTES)
 		return real(sendfile64)(out, in, offset, count);
 	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
 }

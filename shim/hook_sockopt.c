@@ -55,7 +55,7 @@ static int get_peer_option(int fd, void *value, socklen_t *len)
 
 static bool is_named(int fd)
 {
-	return fdtab_peek(fd) > FDTAB_MARKED || peers_has(fd);
+	return fdtab_peek(fd) > FDTAB_NOTES || peers_has(fd);
 }
 
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)

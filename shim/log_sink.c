@@ -33,7 +33,7 @@ static ino_t log_ino;
 static bool has_stderr(void)
 {
 	if (log_stderr == STDERR_OF_PROGRAM)
-		return fdtab_peek(STDERR_FILENO) <= FDTAB_MARKED &&
+		return fdtab_peek(STDERR_FILENO) <= FDTAB_NOTES &&
 		       !peers_has(STDERR_FILENO);
 	return log_stderr == STDERR_KEPT;
 }

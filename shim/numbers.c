@@ -74,8 +74,9 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 		if (fd > 0)
 			close_up_to(range, (unsigned)fd - 1);
 		range->first = (unsigned)fd + 1;
-	} else if (cell > FDTAB_MARKED &&
-		   !(range->flags & (int)CLOSE_RANGE_CLOEXEC) &&
+	} else if (cell <= FDTAB_NOTES) {
+		fdtab_unnote(fd, FDTAB_SETTLED);
+	} else if (!(range->flags & (int)CLOSE_RANGE_CLOEXEC) &&
 		   !keeper_is_borrowed()) {
 		epollset_closed(fd);
 		let_go(fdtab_take(fd));
@@ -98,7 +99,8 @@ int numbers_close_range(unsigned first, unsigned last, int flags)
 
 int numbers_fresh(int fd)
 {
-	if (fd < 0 || fdtab_peek(fd) <= FDTAB_MARKED || fdtab_is_hidden(fd) ||
+	fdtab_unnote(fd, FDTAB_SETTLED);
+	if (fd < 0 || fdtab_peek(fd) <= FDTAB_NOTES || fdtab_is_hidden(fd) ||
 		keeper_is_borrowed())
 		return fd;
 	epollset_closed(fd);
@@ -136,8 +138,8 @@ int numbers_copied(int from, int to)
 			epollset_copied(from, to);
 		/* It may be a socket that is connected later. */
 		if (config_active()) {
-			fdtab_mark(from);
-			fdtab_mark(to);
+			fdtab_note(from, FDTAB_MARKED);
+			fdtab_note(to, FDTAB_MARKED);
 		}
 		return to;
 	}

@@ -41,7 +41,7 @@ static bool is_interesting(int fd)
 {
 	uintptr_t cell = fdtab_peek(fd);
 
-	return cell > FDTAB_MARKED && !(cell & FDTAB_PLUGGED);
+	return cell > FDTAB_NOTES && !(cell & FDTAB_PLUGGED);
 }
 
 bool pollset_has_conns(struct pollfd *fds, nfds_t n)

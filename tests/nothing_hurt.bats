@@ -103,6 +103,40 @@ except OSError as e: print(e)
 	assert_output --partial hello
 }
 
+# To a server of its own; registers, changes and waits again and again.
+event_loop()
+{
+	preloaded strace -f -o "$RUN_DIR/trace" "$PYTHON" -c '
+import select, socket
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    a = socket.create_connection(listener.getsockname())
+    b, _ = listener.accept()
+with select.epoll() as events:
+    for i in range(100):
+        events.register(a, select.EPOLLOUT)
+        events.poll()
+        a.send(b"x")
+        events.register(b, select.EPOLLIN)
+        events.modify(a, 0)
+        events.poll()
+        b.recv(1)
+        events.unregister(a)
+        events.unregister(b)
+' </dev/null
+	awk -F '[ (]+' '{ n[$2]++ } END { for (c in n) if (n[c] >= 100) print c, n[c] }' \
+		"$RUN_DIR/trace" | sort
+}
+
+@test "an event loop without selected connections makes the calls that it makes" {
+	skip_if_sanitized "it makes system calls of its own"
+	setting=
+	event_loop >"$RUN_DIR/expected"
+	assert_file_contains "$RUN_DIR/expected" "epoll_wait 200"
+	setting=TLSSHIM_PORTS=1
+	event_loop >"$RUN_DIR/made"
+	diff "$RUN_DIR/expected" "$RUN_DIR/made"
+}
+
 @test "no OpenSSL is mapped, and no engine, before a selected connect" {
 	for setting in "${settings[@]}"; do
 		run -0 preloaded cat /proc/self/maps

@@ -67,3 +67,45 @@ print(s.getpeername(), s.recv(10))'
 @test "FIONREAD counts the program's bytes; TIOCOUTQ, FIONBIO, FIOCLEX" {
 	same numbers ioctls
 }
+
+# A socket that is registered before it is connected is known by its number,
+# which may have been a connected one's before.
+@test "a number that was settled in an event loop is looked at anew" {
+	start_server tlsserver localhost handshake echo
+	run -0 shim "$PYTHON" -c '
+import ctypes, os, select, socket, sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+listener = socket.create_server(("127.0.0.1", 0))
+events = select.epoll()
+
+def settled():
+    s = socket.create_connection(listener.getsockname())
+    events.register(s, select.EPOLLIN)
+    return s
+
+def use(s):
+    s.settimeout(10)
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+    s.send(b"hello")
+    print(events.poll(10) == [(s.fileno(), select.EPOLLIN)], s.recv(5))
+
+def fresh(number):
+    s = socket.socket()
+    assert s.fileno() == number
+    events.register(s, select.EPOLLIN)
+    return s
+
+s = settled(); number = s.fileno(); s.close()
+s = fresh(number); use(s); s.close()
+
+s = settled(); number = s.detach(); libc.close_range(number, number, 0)
+s = fresh(number); use(s); s.close()
+
+s = settled(); number = s.detach(); libc.syscall(3, number)  # close
+s = fresh(number); use(s); s.close()
+' "$PORT"
+	assert_output "True b'hello'
+True b'hello'
+True b'hello'"
+}
