@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include "config.h"
 #include "dial.h"
+#include "peers.h"
 #include "relay.h"
 
 #define HOOK_RESTRICT(name, params, args)                                      \
@@ -50,21 +51,34 @@ HOOK int prctl(int option, ...)
 }
 
 /* TCP_LINGER2: the relay is to know at once that nobody is left. */
-static bool close_plugged(int fd, uintptr_t cell, void *arg)
+static void close_at_once(int fd)
 {
 	int at_once = -1;
 
+	real(setsockopt)(
+		fd, IPPROTO_TCP, TCP_LINGER2, &at_once, sizeof(at_once));
+	real(close)(fd);
+}
+
+static bool close_plugged(int fd, uintptr_t cell, void *arg)
+{
 	(void)arg;
-	if (cell & FDTAB_PLUGGED) {
-		real(setsockopt)(fd, IPPROTO_TCP, TCP_LINGER2, &at_once,
-			sizeof(at_once));
-		real(close)(fd);
-	}
+	if (cell & FDTAB_PLUGGED)
+		close_at_once(fd);
 	return true;
 }
 
-/* The first process of a container takes its relays with it: they are let
- * finish.  exit() would flush the streams right after this. */
+/* What this program got by exec is in no table. */
+static void close_inherited(void)
+{
+	for (int fd = 0; peers_inherited()->n && fd < FD_SETSIZE; fd++)
+		if (peers_has(fd))
+			close_at_once(fd);
+}
+
+/* The first process of a container takes all relays with it: they are let
+ * finish, those of programs that it has run as well.  exit() would flush the
+ * streams right after this. */
 static void finish(bool has_streams)
 {
 	conn_finish_all();
@@ -73,12 +87,13 @@ static void finish(bool has_streams)
 	if (has_streams)
 		fflush(NULL);
 	fdtab_each(0, FDTAB_MAX - 1, close_plugged, NULL);
+	close_inherited();
 	relay_wait_for_all();
 }
 
 HOOK void _exit(int status)
 {
-	if (fdtab_is_used())
+	if (config_is_selective())
 		finish(false);
 	real(_exit)(status);
 	__builtin_unreachable();
@@ -86,7 +101,7 @@ HOOK void _exit(int status)
 
 HOOK void _Exit(int status)
 {
-	if (fdtab_is_used())
+	if (config_is_selective())
 		finish(false);
 	real(_Exit)(status);
 	__builtin_unreachable();
@@ -95,13 +110,13 @@ HOOK void _Exit(int status)
 /* exit() and return from main. */
 __attribute__((destructor)) static void at_exit(void)
 {
-	if (fdtab_is_used())
+	if (config_is_selective())
 		finish(true);
 }
 
 static void at_quick_exit_handler(void)
 {
-	if (fdtab_is_used())
+	if (config_is_selective())
 		finish(false);
 }
 

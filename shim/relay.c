@@ -23,6 +23,7 @@
 #include "conn.h"
 #include "log.h"
 #include "lighten.h"
+#include "orphans.h"
 #include "real.h"
 #include "relay_leg.h"
 
@@ -50,12 +51,12 @@ __attribute__((constructor)) static void note_title(
 
 static void set_title(const struct conn *c)
 {
-	real(prctl)(PR_SET_NAME, "tlsshim-relay", 0, 0, 0);
+	real(prctl)(PR_SET_NAME, RELAY_NAME, 0, 0, 0);
 	if (!title)
 		return;
 	memset(title, 0, title_size);
-	log_format(title, (unsigned)title_size, "tlsshim-relay %s",
-		c->destination);
+	log_format(
+		title, (unsigned)title_size, RELAY_NAME " %s", c->destination);
 }
 
 /* ---- all legs ---- */
@@ -294,9 +295,16 @@ static bool reap(void)
 	return left;
 }
 
+/* Its own are its children where it made them, but a relay that it has from
+ * before an exec is not known. */
+static bool are_left(void)
+{
+	return reap() || orphans_alone();
+}
+
 bool relay_dies_with_us(void)
 {
-	return getpid() == 1 && reap();
+	return getpid() == 1 && are_left();
 }
 
 static int64_t linger(void)
@@ -309,7 +317,7 @@ void relay_wait_for_all(void)
 	const struct timespec nap = {.tv_nsec = 5000000};
 	int64_t end = conn_now() + linger();
 
-	while (reap() && conn_now() < end)
+	while (are_left() && conn_now() < end)
 		nanosleep(&nap, NULL);
 }
 

@@ -19,6 +19,9 @@
 
 struct conn;
 
+/* As /proc and ps have it. */
+#define RELAY_NAME "tlsshim-relay"
+
 /* What one direction has in hand. */
 struct relay_buffer {
 	char *bytes;
@@ -53,8 +56,8 @@ struct relay_leg {
  */
 int relay_start(struct relay_leg *legs, unsigned n);
 
-/* At the end of a program that is pid 1 its relays would be killed with it:
- * are there any? */
+/* At the end of a program that is pid 1 all relays would be killed with it:
+ * are there any, its own or of programs that are gone? */
 bool relay_dies_with_us(void);
 
 /* Waits for them, bounded; the program's ends are closed. */

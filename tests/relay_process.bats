@@ -85,28 +85,6 @@ end = 0"
 	refute_output --partial something
 }
 
-# Its program is the first process of a namespace.
-shim_first()
-{
-	local SHIM
-
-	shim_env
-	timeout --foreground -k 5 "$SHIM_TIMEOUT" unshare --pid --fork \
-		--kill-child env "${SHIM[@]}" "$@"
-}
-
-@test "a pid 1 waits at its exit for what its relay has to send" {
-	local sent
-
-	[[ $(id -u) == 0 ]] || skip "needs root: a namespace of its own"
-	TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem \
-		run run_oracle tls shim_first relaying first-process
-	assert_line "pid = 1"
-	assert_line "status 0"
-	sent=$(grep -o 'peer: [0-9]* bytes$' <<<"$output")
-	assert_output --regexp "$sent [0-9a-f]+ end"
-}
-
 @test "one relay for all connections of one fork" {
 	run run_shim relaying shared
 	assert_output --partial "sockets = 21"
