@@ -491,6 +491,8 @@ static int give_plugged(const union policy_addr *known,
 
 	if (get(fd, addr, len) < 0)
 		return errno;
+	if (!len)
+		return EFAULT;
 	*len = room;
 	return give_address(known, addr, len);
 }

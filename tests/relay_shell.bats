@@ -54,6 +54,7 @@ start_typed()
 		-cert "$0.pem" -cert_chain "$0.pem" -key "$0.key" -msg <"$1"' \
 		"$1" "$RUN_DIR/type"
 	wait_for has_line "$RUN_DIR/s_server.out" '^ACCEPT .*:[0-9]+$'
+	# shellcheck disable=SC2034 # start_server takes it
 	SERVER_PORT=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' \
 		"$RUN_DIR/s_server.out")
 }

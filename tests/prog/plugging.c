@@ -140,6 +140,52 @@ static void forks(void)
 	show("busy", count_right(threads, BUSY));
 }
 
+/* A process with a sleeping reader forks and is killed in that sleep: its
+ * child hears what comes. */
+static void leave_a_child(int result)
+{
+	pthread_t sleeper;
+	char word[5];
+	int fd = dial();
+
+	start(&sleeper, asleep, &fd);
+	usleep(20000);
+	if (fork()) {
+		pause();
+		_exit(1);
+	}
+	if (write(result, "!", 1) != 1)
+		_exit(1);
+	read_all(fd, word, 5);
+	_exit(write(result, word, 5) == 5 ? 0 : 1);
+}
+
+static void killed(void)
+{
+	char said[6];
+	int right = 0;
+
+	for (int i = 0; i < 10; i++) {
+		int result[2];
+		pid_t pid;
+
+		if (pipe(result))
+			give_up("pipe");
+		pid = fork();
+		if (pid == 0)
+			leave_a_child(result[1]);
+		read_all(result[0], said, 1);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		peer("send awake");
+		read_all(result[0], said, 5);
+		right += memcmp(said, "awake", 5) == 0;
+		close(result[0]);
+		close(result[1]);
+	}
+	show("right", right);
+}
+
 static void *forker(void *arg)
 {
 	for (int i = 0; i < 10; i++) {
@@ -179,4 +225,5 @@ static void together(void)
 	show("soon", now() - begun < 10);
 }
 
-SCENARIOS({"engine", engine}, {"forks", forks}, {"together", together})
+SCENARIOS({"engine", engine}, {"forks", forks}, {"killed", killed},
+	{"together", together})
