@@ -82,7 +82,8 @@ void conn_break(struct conn *c)
 }
 
 /* The TCP connection of a socket that is being connected: 0 established,
- * EINPROGRESS, or why it failed. */
+ * EINPROGRESS, or why it failed.  Hung up without an error: the thread that
+ * connects has yet to call connect(), or has just been told by it why not. */
 static int tcp_status(const struct conn *c)
 {
 	struct pollfd p = {.fd = c->real, .events = POLLOUT};
@@ -92,7 +93,7 @@ static int tcp_status(const struct conn *c)
 	if (real(poll)(&p, 1, 0) == 0)
 		return EINPROGRESS;
 	real(getsockopt)(c->real, SOL_SOCKET, SO_ERROR, &error, &len);
-	return error;
+	return !error && p.revents & POLLHUP ? EINPROGRESS : error;
 }
 
 static void advance_tcp(struct conn *c)

@@ -20,3 +20,8 @@ load lib/oracle
 @test "all threads that poll one connection learn of its data" {
 	same threads all-wake
 }
+
+@test "a thread that polls a socket before another's connect() has begun spoils nothing" {
+	export MORE_PRELOADS=$BUILD_DIR/lib/late_dial.so
+	same threads early-look
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Several threads: on one connection, and with one each. */
+#include <stdatomic.h>
 #include "oracle.h"
 
 #define MUCH 50000000
@@ -141,5 +142,33 @@ static void all_wake(void)
 	close(the_fd);
 }
 
+static void *dial_the_fd(void *done)
+{
+	int r = try_connect(the_fd);
+
+	show("connect", r);
+	*(atomic_bool *)done = true;
+	return NULL;
+}
+
+/* One who looks at a socket before connect() has begun does it no harm. */
+static void early_look(void)
+{
+	pthread_t dialler;
+	atomic_bool done = false;
+	char buf[10];
+
+	the_fd = socket(AF_INET, SOCK_STREAM, 0);
+	pthread_create(&dialler, NULL, dial_the_fd, &done);
+	while (!done)
+		poll(&(struct pollfd){the_fd, POLLIN | POLLOUT, 0}, 1, 1);
+	pthread_join(dialler, NULL);
+	peer("nothing");
+	peer("send hello");
+	show_bytes("read", read(the_fd, buf, 5), buf);
+	close(the_fd);
+}
+
 SCENARIOS({"both-ways", both_ways}, {"many", many},
-	{"shared-reading", shared_reading}, {"all-wake", all_wake})
+	{"shared-reading", shared_reading}, {"all-wake", all_wake},
+	{"early-look", early_look})
