@@ -38,8 +38,8 @@ int log_descriptor(void);
 /*
  * This process is a relay, whose log is all that it keeps of the program's
  * descriptors.  stderr it has only where lines go there and nobody waits for
- * its end, as the reader of a pipe does: a terminal, a file.  Before the
- * program's memory is dropped, the table of descriptors with it.
+ * its end, as the reader of a pipe does: a file, and a terminal by its name.
+ * Before the program's memory is dropped, the table of descriptors with it.
  */
 void log_enter_relay(void);
 bool log_keeps_stderr(void);

@@ -15,11 +15,17 @@
 #include <unistd.h>
 #include "fdtab.h"
 #include "highfd.h"
+#include "log_terminal.h"
 #include "peers.h"
 #include "real.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
-static enum { STDERR_OF_PROGRAM, STDERR_KEPT, STDERR_CLOSED } log_stderr;
+static enum {
+	STDERR_OF_PROGRAM,
+	STDERR_KEPT,
+	STDERR_BY_NAME,
+	STDERR_CLOSED
+} log_stderr;
 
 /* The open file or syslog socket, and which file it was when it was ours: a
  * program that closes descriptors by raw system calls may have put a file of
@@ -116,6 +122,16 @@ static bool syslog_line(
 	       (!syslog_connect(fd) && real(sendmsg)(fd, &msg, flags) >= 0);
 }
 
+static void terminal_line(const struct log_text *body)
+{
+	int fd = log_terminal_open();
+
+	if (fd < 0)
+		return;
+	write_line(fd, body);
+	real(close)(fd);
+}
+
 /* A line that its sink does not take goes to stderr. */
 void log_sink_write(enum log_level level, const struct log_text *body)
 {
@@ -125,7 +141,9 @@ void log_sink_write(enum log_level level, const struct log_text *body)
 		return;
 	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
 		return;
-	if (has_stderr())
+	if (log_stderr == STDERR_BY_NAME)
+		terminal_line(body);
+	else if (has_stderr())
 		write_line(STDERR_FILENO, body);
 }
 
@@ -203,16 +221,23 @@ bool log_sink_is_none(void)
 	       LOG_SINK_NONE;
 }
 
+static bool stderr_is_file(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 void log_enter_relay(void)
 {
-	enum log_sink sink = atomic_load(&log_sink);
-	struct stat st;
-	bool keep = sink == LOG_SINK_STDERR && has_stderr() &&
-		    fstat(STDERR_FILENO, &st) == 0 &&
-		    (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+	bool wanted = atomic_load(&log_sink) == LOG_SINK_STDERR && has_stderr();
 
-	log_stderr = keep ? STDERR_KEPT : STDERR_CLOSED;
-	if (sink == LOG_SINK_STDERR && !keep)
+	log_stderr = STDERR_CLOSED;
+	if (wanted && stderr_is_file())
+		log_stderr = STDERR_KEPT;
+	else if (wanted && log_terminal_note())
+		log_stderr = STDERR_BY_NAME;
+	else if (wanted)
 		atomic_store(&log_sink, LOG_SINK_NONE);
 }
 

@@ -43,6 +43,52 @@ load lib/oracle
 	assert_regex "$closed" '"destination":"127.0.0.1:[0-9]+"'
 }
 
+# in_terminal STEP... -- COMMAND...
+in_terminal()
+{
+	local SHIM steps=()
+
+	while [[ $1 != -- ]]; do
+		steps+=("$1")
+		shift
+	done
+	TLSSHIM_LOG=stderr TLSSHIM_LOG_LEVEL=error shim_env
+	run timeout -k 5 30 "$PYTHON" "$LIB/terminal.py" "${steps[@]}" -- \
+		env "${SHIM[@]}" "${@:2}"
+}
+
+@test "a log on a terminal is the relay's" {
+	start_server tlsserver localhost handshake wait=go "send=x" fin
+	in_terminal "wait=open" "touch=$SERVER_DIR/go" "wait=over" eof -- \
+		bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo open
+			cat <&3; echo over"
+	assert_success
+	assert_output --partial "127.0.0.1:$PORT: connection broken"
+}
+
+# Who waits for it would wait for the peer, which says nothing.  Not a
+# controlling terminal: of that the kernel takes everyone's away in time.
+@test "a relay does not withhold a terminal's end" {
+	local SHIM
+
+	start_server tlsserver localhost handshake wait=never
+	cat >"$RUN_DIR/driver.py" <<-'PY'
+	import os, pty, subprocess, sys
+	master, slave = pty.openpty()
+	subprocess.Popen(sys.argv[1:], stdin=slave, stdout=slave, stderr=slave)
+	os.close(slave)
+	try:
+	    while os.read(master, 1000):
+	        pass
+	except OSError:
+	    print("the end")
+	PY
+	TLSSHIM_LOG=stderr TLSSHIM_LOG_LEVEL=error shim_env
+	run timeout -k 5 15 "$PYTHON" "$RUN_DIR/driver.py" env "${SHIM[@]}" \
+		bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT; echo over >&3"
+	assert_output "the end"
+}
+
 @test "a log on standard error is the relay's where that is a file" {
 	export STDERR_FILE=$RUN_DIR/stderr
 	TLSSHIM_LOG=stderr TLSSHIM_LOG_LEVEL=error run run_shim lingering in-a-file
