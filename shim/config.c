@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -275,7 +274,7 @@ static const struct config unread_config = {
 };
 static char process_storage[CONFIG_STORAGE_MAX];
 /* The thread that reads the settings, for ever after. */
-static _Atomic pthread_t reader IDLE_DATA;
+static void *_Atomic reader IDLE_DATA;
 
 static bool has_settings(char *const envp[])
 {
@@ -363,12 +362,12 @@ static void read_rules(struct config *c)
 			4 * VALUE_QUOTE_MAX, path);
 }
 
-static enum config_state read_settings(void)
+static enum config_state parse_settings(void)
 {
 	struct config *c = &process_config;
 	int error;
 
-	if (!has_settings(environ) || getauxval(AT_SECURE))
+	if (getauxval(AT_SECURE))
 		return CONFIG_IDLE;
 	config_parse(c, environ, process_storage, sizeof(process_storage));
 	if (c->file)
@@ -385,6 +384,19 @@ static enum config_state read_settings(void)
 	if (config_selects(c) && !c->error[0])
 		names_setup();
 	return CONFIG_ACTIVE;
+}
+
+static enum config_state read_settings(void)
+{
+	int saved_errno;
+	enum config_state state;
+
+	if (!has_settings(environ))
+		return CONFIG_IDLE; /* without a call of libc */
+	saved_errno = errno;
+	state = parse_settings();
+	errno = saved_errno;
+	return state;
 }
 
 /* Waits for the thread that reads: microseconds, unless a log file lies on a
@@ -407,18 +419,21 @@ static const struct config *wait_for_reader(void)
 
 static const struct config *config_first(void)
 {
-	int saved_errno = errno;
-	pthread_t self = pthread_self(), nobody = 0;
+	void *self = __builtin_thread_pointer(), *nobody = NULL;
 	const struct config *config = &process_config;
 
-	if (atomic_compare_exchange_strong(&reader, &nobody, self))
+	if (atomic_compare_exchange_strong(&reader, &nobody, self)) {
 		__atomic_store_n(
 			&config_state, (int)read_settings(), __ATOMIC_RELEASE);
-	else if (nobody != self)
+	} else if (nobody != self) {
+		int saved_errno = errno;
+
 		config = wait_for_reader();
-	else if (__atomic_load_n(&config_state, __ATOMIC_ACQUIRE) < CONFIG_IDLE)
+		errno = saved_errno;
+	} else if (__atomic_load_n(&config_state, __ATOMIC_ACQUIRE) <
+		   CONFIG_IDLE) {
 		config = &unread_config; /* a signal handler amid the reading */
-	errno = saved_errno;
+	}
 	return config;
 }
 

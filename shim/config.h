@@ -148,7 +148,7 @@ bool config_active_first(void);
 
 /* Are there ports, or is there an error, so that connections must be looked
  * at?  One load once config_get() has run. */
-static inline bool config_active(void)
+__attribute__((always_inline)) static inline bool config_active(void)
 {
 	int state = __atomic_load_n(&config_state, __ATOMIC_ACQUIRE);
 
@@ -158,8 +158,8 @@ static inline bool config_active(void)
 }
 
 /* May a connection of this process be TLS?  One load where there are no
- * settings. */
-static inline bool config_is_selective(void)
+ * settings, and no call of another page of code. */
+__attribute__((always_inline)) static inline bool config_is_selective(void)
 {
 	return config_active() && config_selects(config_get());
 }

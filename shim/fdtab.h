@@ -35,9 +35,9 @@ struct watch_set;
  * FDTAB_HIDDEN or FDTAB_PLUGGED or'ed in; to an epoll set with FDTAB_EPOLL. */
 typedef _Atomic(uintptr_t) fdtab_cell;
 extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
-#define FDTAB_MARKED ((uintptr_t)1)  /* dup'ed before any connect() */
-#define FDTAB_SETTLED ((uintptr_t)2) /* nothing that connect() can make ours   \
-				      */
+/* Notes: it was dup'ed before any connect(); connect() cannot make it ours. */
+#define FDTAB_MARKED ((uintptr_t)1)
+#define FDTAB_SETTLED ((uintptr_t)2)
 #define FDTAB_NOTES (FDTAB_MARKED | FDTAB_SETTLED)
 #define FDTAB_HIDDEN ((uintptr_t)4)
 #define FDTAB_EPOLL ((uintptr_t)8)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,34 +31,50 @@ static const struct tls_engine *loaded;
 /* Empty: not looked for, or not found. */
 static char engine_file[PATH_MAX];
 
-/*
- * Where the engine lies.  LD_PRELOAD may be a relative path, which means
- * something else once the program has changed its working directory: hence
- * the constructor.
- */
+/* The linker's: where this library begins. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+static int note_own_path(struct dl_phdr_info *object, size_t size, void *path)
+{
+	(void)size;
+	if (object->dlpi_addr != (uintptr_t)__ehdr_start)
+		return 0;
+	*(const char **)path = object->dlpi_name;
+	return 1;
+}
+
+/* As the dynamic linker was given it.  dladdr() would search all symbols of
+ * the library for it, in every process. */
+static const char *own_path(void)
+{
+	const char *path = "";
+
+	dl_iterate_phdr(note_own_path, &path);
+	return path;
+}
+
+/* Where the engine lies: beside this library. */
 static void find_engine(void)
 {
 	char cwd[PATH_MAX] = "";
-	Dl_info self;
-	const char *slash;
+	const char *path = *engine_file ? "" : own_path();
+	const char *slash = strrchr(path, '/');
 
-	if (*engine_file || !dladdr((void *)&load_lock, &self) ||
-		!self.dli_fname)
+	if (!*path || (path[0] != '/' && !getcwd(cwd, sizeof(cwd))))
 		return;
-	if (self.dli_fname[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return;
-	slash = strrchr(self.dli_fname, '/');
-	if (strlen(cwd) + strlen(self.dli_fname) + sizeof("/" ENGINE_FILE) >
+	if (strlen(cwd) + strlen(path) + sizeof("/" ENGINE_FILE) >
 		sizeof(engine_file))
 		return;
 	log_format(engine_file, sizeof(engine_file), "%s%s%.*s" ENGINE_FILE,
-		cwd, *cwd ? "/" : "",
-		slash ? (int)(slash - self.dli_fname) + 1 : 0, self.dli_fname);
+		cwd, *cwd ? "/" : "", slash ? (int)(slash - path) + 1 : 0,
+		path);
 }
 
+/* A relative path means something else once the program has changed its
+ * working directory. */
 __attribute__((constructor)) static void find_engine_early(void)
 {
-	if (!config_is_selective())
+	if (!config_is_selective() || *own_path() == '/')
 		return;
 	pthread_mutex_lock(&load_lock);
 	find_engine();
