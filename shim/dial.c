@@ -9,10 +9,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include "config.h"
 #include "epollset.h"
 #include "fdtab.h"
+#include "idle.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
@@ -198,19 +200,36 @@ void dial_gate_open(void)
 	quiet_end(&signals);
 }
 
+/* Is the gate closed for a fork?  Changed by whoever holds it. */
+static bool forking IDLE_DATA;
+
 /* Connections that are open go to a relay; the gate is for what the child may
- * do with the engine later. */
+ * do with the engine later.  A lone thread that has had no connection leaves
+ * nothing half done. */
 static void before_fork(void)
 {
+	if (__libc_single_threaded && !fdtab_is_used())
+		return;
 	plug_all();
 	dial_gate_close();
+	forking = true;
+}
+
+static void after_fork_parent(void)
+{
+	if (!forking)
+		return;
+	forking = false;
+	dial_gate_open();
 }
 
 static void after_fork_child(void)
 {
 	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
-	keeper_begin();
+	if (!forking)
+		return;
+	forking = false;
 	gate = fresh;
 	conn_fork_child();
 	quiet_end(&closers_signals);
@@ -220,10 +239,9 @@ static void after_fork_child(void)
  * there might copy an engine that is being loaded. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-	if (!config_is_selective())
-		return;
-	keeper_begin();
-	pthread_atfork(before_fork, dial_gate_open, after_fork_child);
+	if (config_is_selective())
+		pthread_atfork(
+			before_fork, after_fork_parent, after_fork_child);
 }
 
 /* ---- which sockets ---- */

@@ -1,18 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libc's names for copies of the process.  What a copy could use of a
- * connection is handed over to a relay before.  fork(), daemon() and forkpty()
- * come here by pthread_atfork() (dial.c); vfork() shares all and needs nothing.
+ * connection is handed over to a relay before.  For fork(), daemon() and
+ * forkpty() that is done by pthread_atfork() (dial.c); vfork() shares all.
  */
 #include "hook.h"
 
 #include <stdarg.h>
+#include "config.h"
+#include "hook_syscall.h"
+#include "keeper.h"
 #include "plug.h"
+
+/* What most children call is looked up before: afterwards each would do it
+ * again, and fault in half of the dynamic linker for it. */
+HOOK pid_t fork(void)
+{
+	(void)real(execve);
+	(void)real(_exit);
+	return real(fork)();
+}
+HOOK_ALIAS(__fork, fork);
 
 HOOK pid_t _Fork(void)
 {
 	plug_all();
 	return real(_Fork)();
+}
+
+/* A child of vfork() works in our memory: it can tell by whose it is. */
+void *hook_vfork_target(void)
+{
+	if (config_is_selective())
+		keeper_begin();
+	return (void *)real(vfork);
 }
 
 HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
@@ -26,5 +47,7 @@ HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	va_end(ap);
 	if (!(flags & CLONE_VM))
 		plug_all();
+	else if (!(flags & CLONE_THREAD) && config_is_selective())
+		keeper_begin();
 	return real(clone)(fn, stack, flags, arg, more[0], more[1], more[2]);
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "dial.h"
 #include "hook.h"
+#include "keeper.h"
 #include "plug.h"
 
 typedef long (*six_args)(
@@ -218,6 +219,8 @@ void *hook_syscall_target(long n, long a)
 		return (void *)real(syscall);
 	if (restricts(n))
 		dial_prepare();
+	if (n == SYS_vfork || n == SYS_clone || n == SYS_clone3)
+		keeper_begin();
 	if (is_listed(n))
 		return (void *)(six_args)by_number;
 	return (void *)real(syscall);

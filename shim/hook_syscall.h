@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the assembler thunks of syscall and dlopen jump to.
+ * Where the assembler thunks jump to.
  */
 #ifndef TLSSHIM_HOOK_SYSCALL_H
 #define TLSSHIM_HOOK_SYSCALL_H
@@ -11,5 +11,8 @@ void *hook_syscall_target(long n, long a);
 
 /* The next dlopen(3). */
 void *hook_dlopen_target(void);
+
+/* The next vfork(2). */
+void *hook_vfork_target(void);
 
 #endif

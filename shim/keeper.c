@@ -52,7 +52,7 @@ void keeper_begin(void)
 {
 	struct keeper_page *page = the_page();
 
-	if (page)
+	if (page && !__atomic_load_n(&page->pid, __ATOMIC_ACQUIRE))
 		__atomic_store_n(
 			&page->pid, (uint64_t)getpid(), __ATOMIC_RELEASE);
 }

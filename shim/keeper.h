@@ -27,7 +27,8 @@ static inline uint64_t keeper_token(void)
 	return page ? __atomic_load_n(&page->token, __ATOMIC_ACQUIRE) : 0;
 }
 
-/* Notes whose memory this is, before any vfork(). */
+/* Notes whose memory this is, unless that is known: before a copy of the
+ * process is made that shares it. */
 void keeper_begin(void);
 
 /* Makes this process a keeper; before its first connection.  Returns the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that must be tail-jumped: syscall, because it forwards arguments whose
+ * Calls that must be tail-jumped: vfork, which returns twice; syscall, because it forwards arguments whose
  * number and meaning are the caller's; dlopen, because the C library looks at
  * the caller's address ($ORIGIN, the namespace).  All argument registers are
  * kept; the stack is as the caller left it when the jump is made.
@@ -67,5 +67,19 @@ dlopen:
 	jmp	*%r11
 	.cfi_endproc
 	.size	dlopen, . - dlopen
+
+	.globl	vfork
+	.globl	__vfork
+	.type	vfork, @function
+	.type	__vfork, @function
+vfork:
+__vfork:
+	save
+	call	hook_vfork_target
+	restore
+	jmp	*%r11
+	.cfi_endproc
+	.size	vfork, . - vfork
+	.size	__vfork, . - __vfork
 
 	.section .note.GNU-stack, "", @progbits
