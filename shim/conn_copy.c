@@ -24,10 +24,10 @@ static bool disown_one(int fd, uintptr_t cell, void *arg)
 	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
 
 	(void)arg;
-	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN)
+	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN ||
+		(cell & FDTAB_EPOLL))
 		return true;
-	if (!(cell & FDTAB_EPOLL))
-		conn_init_lock(c);
+	conn_init_lock(c);
 	if (!(cell & FDTAB_PLUGGED))
 		fdtab_unhide(fd);
 	if (cell & FDTAB_HIDDEN) {
@@ -39,13 +39,11 @@ static bool disown_one(int fd, uintptr_t cell, void *arg)
 
 static void disown_all(void)
 {
-	bool had_some = atomic_exchange(&conn_count, 0) > 0;
-
+	atomic_store(&conn_count, 0);
 	/* What is free has its waiters in memory that the parent shares. */
 	conn_pool_abandon();
 	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
-	if (had_some)
-		epollset_fork_child();
+	epollset_fork_child();
 	names_fork_child();
 	if (tls_loaded())
 		tls_loaded()->fork_child();

@@ -23,9 +23,13 @@ static atomic_flag early_busy = ATOMIC_FLAG_INIT;
 
 void early_fork_child(void)
 {
+	/* Another thread was changing the lists when the copy was made. */
+	if (atomic_flag_test_and_set(&early_busy)) {
+		memset(early, 0, sizeof(early));
+		early_free = NULL;
+		atomic_store(&early_count, 0);
+	}
 	atomic_flag_clear(&early_busy);
-	memset(early, 0, sizeof(early));
-	atomic_store(&early_count, 0);
 }
 
 static void early_lock(void)

@@ -41,7 +41,7 @@ void early_forget_all(const struct watch_set *set);
 /* One registration of the number, which is forgotten; false: there is none. */
 bool early_take(int fd, struct early *taken);
 
-/* This process is a copy: forgets all. */
+/* This process is a copy, with the sets and sockets of its parent. */
 void early_fork_child(void);
 
 #endif

@@ -24,10 +24,22 @@ static int fail(int err)
 	return -1;
 }
 
+static bool forget_watches(int fd, uintptr_t cell, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	if (cell & FDTAB_EPOLL)
+		watch_set_forget_all((struct watch_set *)(cell & ~FDTAB_EPOLL));
+	return true;
+}
+
+/* The sets are the parent's own, shared with it, and what was registered
+ * before connect() is still there. */
 void epollset_fork_child(void)
 {
 	early_fork_child();
 	watch_fork_child();
+	fdtab_each(0, FDTAB_MAX - 1, forget_watches, NULL);
 }
 
 bool epollset_is_used(void)

@@ -63,7 +63,8 @@ int epollset_translate(struct epoll_event *events, int n);
  * locks of connections. */
 void epollset_polled(struct watch_set *set);
 
-/* This process is a copy: forgets what it inherited. */
+/* This process is a copy: forgets the registrations of its parent's
+ * connections. */
 void epollset_fork_child(void);
 
 /* A number of a set was closed, or copied. */

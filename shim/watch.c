@@ -78,6 +78,7 @@ static void give_watch(struct watch *w)
 void watch_fork_child(void)
 {
 	atomic_flag_clear(&pool_busy);
+	atomic_store(&watch_strangers, 0);
 	watch_set_fork_child();
 }
 

@@ -109,6 +109,8 @@ void watch_set_note_handshake(struct watch *w, bool shaking);
 void watch_set_forget(struct watch *w);
 
 void watch_set_fork_child(void);
+/* In a copy of the process: its watches were the parent's. */
+void watch_set_forget_all(struct watch_set *set);
 
 /* ---- watches, under the connection's lock ---- */
 

@@ -80,6 +80,15 @@ void watch_set_fork_child(void)
 	atomic_flag_clear(&pool_busy);
 }
 
+void watch_set_forget_all(struct watch_set *set)
+{
+	atomic_flag_clear(&set->busy);
+	atomic_store(&set->sleepers, 0);
+	atomic_store(&set->n_hot, 0);
+	set->has_bell = false;
+	set->hot = set->handshakes = (struct watch_list){NULL, NULL};
+}
+
 void watch_set_lock(struct watch_set *set)
 {
 	while (atomic_flag_test_and_set(&set->busy))

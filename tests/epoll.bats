@@ -129,32 +129,32 @@ same()
 # --- registrations
 
 @test "registered before connect(), level-triggered" {
-	same epoll_sets early_level
+	same epoll_early early_level
 }
 
 @test "registered before connect(), edge-triggered" {
-	same epoll_sets early_edge
+	same epoll_early early_edge
 }
 
 @test "registered before connect(), and waited for before it as well" {
-	same epoll_sets early_looked_at
+	same epoll_early early_looked_at
 }
 
 @test "registered before connect() and deleted again" {
-	same epoll_sets early_deleted
+	same epoll_early early_deleted
 }
 
 @test "registered before connect() among thousands of others" {
 	ulimit -n 4096
-	same epoll_sets early_many
+	same epoll_early early_many
 }
 
 @test "registered between connect() and the end of the handshake" {
-	same epoll_sets between
+	same epoll_early between
 }
 
 @test "a refused connection, and another one on the same registered socket" {
-	same epoll_sets reconnect
+	same epoll_early reconnect
 }
 
 @test "several sets, made before the first connection" {
@@ -182,7 +182,15 @@ same()
 }
 
 @test "an epoll descriptor that is forked: the parent goes on" {
-	same epoll_sets forked
+	same epoll_early forked
+}
+
+@test "an epoll descriptor that is forked: the child uses both, and its own" {
+	same epoll_early inherited
+}
+
+@test "registered by a parent that never connects, connected by its child" {
+	same epoll_early early_forked
 }
 
 @test "poll() on an epoll descriptor" {

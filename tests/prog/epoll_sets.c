@@ -1,141 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What epoll tells: registrations before, during and after connect(),
- * copies of numbers, sets in sets, data, errors.
+ * What epoll tells: copies of numbers, sets in sets, data, errors.
  * How to run it: loops.h.
  */
 #include <sys/select.h>
 #include <sys/syscall.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include "loops.h"
-
-/* ---- when it is registered ---- */
-
-static void early(uint32_t how)
-{
-	int set = new_set(), other = new_set(), fd = new_socket();
-
-	add(set, fd, IN | OUT | how, 1);
-	add(other, fd, OUT | how, 2);
-	dial(fd);
-	peer_say(&peer, "accept");
-	show("open", set, LONG);
-	show("the other set", other, LONG);
-	peer_done(&peer);
-	modify(set, fd, IN | how, 3);
-	look("IN alone", set);
-	peer_do(&peer, "send 0 10");
-	look("10 bytes", set);
-	take(fd, 0, 100);
-	tell_result("ADD", control(set, EPOLL_CTL_ADD, fd, IN, 1));
-	tell_result("DEL", control(set, EPOLL_CTL_DEL, fd, 0, 0));
-	tell_result("DEL", control(set, EPOLL_CTL_DEL, fd, 0, 0));
-	tell_result("DEL", control(other, EPOLL_CTL_DEL, fd, 0, 0));
-	look("deleted", set);
-}
-
-static void early_level(void)
-{
-	early(0);
-}
-
-static void early_edge(void)
-{
-	early(ET);
-}
-
-/* An unconnected socket is told at once: tcp_poll(). */
-static void early_looked_at(void)
-{
-	int set = new_set(), fd = new_socket();
-
-	add(set, fd, IN | OUT, 1);
-	look("not connected", set);
-	modify(set, fd, IN, 2);
-	look("not connected", set);
-	dial(fd);
-	finish(fd);
-	look("open", set);
-	peer_do(&peer, "send 0 1");
-	look("1 byte", set);
-}
-
-static void early_deleted(void)
-{
-	int set = new_set(), fd = new_socket();
-
-	add(set, fd, IN | OUT, 1);
-	tell_result("DEL", control(set, EPOLL_CTL_DEL, fd, 0, 0));
-	dial(fd);
-	finish(fd);
-	look("open", set);
-	tell_result("MOD", control(set, EPOLL_CTL_MOD, fd, OUT, 0));
-	add(set, fd, OUT, 3);
-	look("added", set);
-}
-
-static void early_many(void)
-{
-	enum { SETS = 3, MANY = 2000 };
-	int sets[SETS], fds[MANY], fd = new_socket();
-
-	for (int i = 0; i < SETS; i++)
-		sets[i] = new_set();
-	for (int i = 0; i < MANY; i++) {
-		fds[i] = new_socket();
-		for (int j = 0; j < SETS; j++)
-			add(sets[j], fds[i], IN | ET, 7);
-	}
-	for (int j = 0; j < SETS; j++)
-		add(sets[j], fd, OUT | ET, (uint64_t)j);
-	dial(fd);
-	finish(fd);
-	for (int i = 0; i < MANY; i++)
-		close(fds[i]);
-	for (int j = 0; j < SETS; j++)
-		look("open", sets[j]);
-}
-
-static void between(void)
-{
-	int set = new_set(), fd = new_socket();
-
-	dial(fd);
-	add(set, fd, IN | OUT, 1);
-	peer_say(&peer, "accept");
-	show("open", set, LONG);
-	peer_done(&peer);
-	tell_error(fd);
-	modify(set, fd, IN, 2);
-	look("IN alone", set);
-	peer_do(&peer, "send 0 10");
-	look("10 bytes", set);
-}
-
-static void reconnect(void)
-{
-	int set = new_set(), fd = new_socket();
-	struct sockaddr_in addr;
-
-	set_port(&addr, 1); /* nobody listens there */
-	add(set, fd, IN | OUT | ET, 1);
-	connect(fd, (void *)&addr, sizeof(addr));
-	show("refused", set, LONG);
-	tell_error(fd);
-	/* inet_stream_connect(): it says once more that it failed. */
-	connect(fd, (void *)&addr, sizeof(addr));
-	printf("connect: %s\n", strerrorname_np(errno));
-	dial(fd);
-	peer_say(&peer, "accept");
-	show("open", set, LONG);
-	peer_done(&peer);
-	tell_error(fd);
-	peer_do(&peer, "send 0 10");
-	look("10 bytes", set);
-	take(fd, 0, 100);
-}
 
 static void sets_before(void)
 {
@@ -258,44 +129,6 @@ static void set_duplicates(void)
 	look("none left", twin);
 	close(fd);
 	look("closed", twin);
-}
-
-/* Until so many bytes are there to be read. */
-static void await(int fd, int bytes)
-{
-	int there = 0;
-
-	for (int i = 0; i < LONG && there < bytes; i++) {
-		poll(NULL, 0, i ? 1 : 0);
-		ioctl(fd, FIONREAD, &there);
-	}
-}
-
-static void forked(void)
-{
-	int set = new_set(), fd = open_connection();
-	pid_t child;
-
-	add(set, fd, IN | ET, 1);
-	peer_do(&peer, "send 0 10");
-	look("10 bytes", set);
-	take(fd, 0, 4);
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		close(set);
-		close(fd);
-		_exit(0);
-	}
-	waitpid(child, NULL, 0);
-	/* It comes through another process from now on, and takes its time. */
-	peer_do(&peer, "send 0 10");
-	await(fd, 16);
-	look("10 more", set);
-	take(fd, 0, 100);
-	peer_do(&peer, "send 0 10");
-	await(fd, 10);
-	look("10 more", set);
 }
 
 /* ---- sets in sets ---- */
@@ -601,16 +434,14 @@ static void no_ring(void)
 	tell_result("io_uring_setup", r < 0 ? errno : 0);
 }
 
-static const struct scenario scenarios[] = {SCENARIO(early_level),
-	SCENARIO(early_edge), SCENARIO(early_looked_at),
-	SCENARIO(early_deleted), SCENARIO(early_many), SCENARIO(between),
-	SCENARIO(reconnect), SCENARIO(sets_before), SCENARIO(duplicates),
-	SCENARIO(duplicate_lives), SCENARIO(duplicate_before), SCENARIO(closed),
-	SCENARIO(set_duplicates), SCENARIO(forked), SCENARIO(polled),
-	SCENARIO(nested_level), SCENARIO(nested_edge), SCENARIO(nested_late),
-	SCENARIO(data), SCENARIO(errors), SCENARIO(exclusive),
-	SCENARIO(polled_beside), SCENARIO(other_waits), SCENARIO(crowd),
-	SCENARIO(held_back), SCENARIO(timed_out), SCENARIO(no_ring)};
+static const struct scenario scenarios[] = {SCENARIO(sets_before),
+	SCENARIO(duplicates), SCENARIO(duplicate_lives),
+	SCENARIO(duplicate_before), SCENARIO(closed), SCENARIO(set_duplicates),
+	SCENARIO(polled), SCENARIO(nested_level), SCENARIO(nested_edge),
+	SCENARIO(nested_late), SCENARIO(data), SCENARIO(errors),
+	SCENARIO(exclusive), SCENARIO(polled_beside), SCENARIO(other_waits),
+	SCENARIO(crowd), SCENARIO(held_back), SCENARIO(timed_out),
+	SCENARIO(no_ring)};
 
 int main(int argc, char **argv)
 {
