@@ -264,8 +264,10 @@ static int reach(const struct divert_question *q, bool *pending)
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (q->from.in.sin_port)
-		bind(fd, &q->from.any, q->len);
+	if (!q->from.in.sin_port)
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
+			sizeof(on));
+	bind(fd, &q->from.any, q->len);
 	if (connect(fd, &q->to.any, q->len) < 0)
 		error = errno;
 	if (error == EINPROGRESS) {
