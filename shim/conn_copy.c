@@ -24,8 +24,7 @@ static bool disown_one(int fd, uintptr_t cell, void *arg)
 	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
 
 	(void)arg;
-	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN ||
-		(cell & FDTAB_EPOLL))
+	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN || (cell & FDTAB_EPOLL))
 		return true;
 	conn_init_lock(c);
 	if (!(cell & FDTAB_PLUGGED))
