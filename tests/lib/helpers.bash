@@ -122,7 +122,7 @@ shim_env()
 		"ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:log_path=$logs:$ASAN_OPTIONS"
 		"UBSAN_OPTIONS=print_stacktrace=1:log_path=$logs:$UBSAN_OPTIONS"
 		# Programs are not instrumented: only what our code does counts.
-		"TSAN_OPTIONS=die_after_fork=0:ignore_noninstrumented_modules=1:log_path=$logs:$TSAN_OPTIONS"
+		"TSAN_OPTIONS=die_after_fork=0:ignore_noninstrumented_modules=1:suppressions=$LIB/tsan.supp:log_path=$logs:$TSAN_OPTIONS"
 		"TLSSHIM_LOG=${TLSSHIM_LOG-$RUN_DIR/shim.log}"
 		"TLSSHIM_LOG_LEVEL=${TLSSHIM_LOG_LEVEL-info}"
 	)
