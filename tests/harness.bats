@@ -84,6 +84,26 @@ s.recv(1)' "$PORT"
 	assert_wire_is_tls
 }
 
+@test "the recorder waits for a client that reads late" {
+	start_server tlsserver localhost http
+	run -0 timeout 60 "$PYTHON" -c '
+import os, socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"GET /bytes/20000000 HTTP/1.0\r\n\r\n")
+# Until the recorder has no room for more.
+sizes = [0, 1]
+while sizes[-1] < 1000000 or sizes[-1] != sizes[-2]:
+    time.sleep(0.2)
+    sizes.append(os.path.getsize(sys.argv[2]))
+got = 0
+while (data := s.recv(1000000)):
+    got += len(data)
+print(got >= 20000000)' "$PORT" "$WIRE/1.s2c"
+	assert_output True
+}
+
 native_sink()
 {
 	head -c "$1" /dev/zero | timeout 60 openssl s_client -quiet -no_ign_eof \

@@ -117,7 +117,10 @@ class Pipe:
             not self.not_before or time.monotonic() >= self.not_before)
 
     def read(self):
-        data = self.a.recv(CHUNK)
+        try:
+            data = self.a.recv(CHUNK)
+        except BlockingIOError:
+            return      # the other pipe's news were of this socket
         if not data:
             self.reading = False
             self.pair.log(self.name, "fin")
@@ -191,8 +194,6 @@ class Pair:
                     raise OSError(error, "")
                 # Both its directions have ended in order: no more news.
                 self.silent.add(sock)
-        except BlockingIOError:
-            pass
         except OSError:
             self.log("c2s" if sock is self.client else "s2c", "rst")
             self.reset()
