@@ -17,7 +17,7 @@
 
 static struct watch_set *free_sets;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
-static int bell = -1; /* the eventfd that is always readable */
+static atomic_int bell = -1; /* the eventfd that is always readable */
 
 /* ---- memory ---- */
 
@@ -104,9 +104,9 @@ void watch_set_unlock(struct watch_set *set)
 
 static bool make_bell(void)
 {
-	int fd;
+	int fd, none = -1;
 
-	if (bell >= 0)
+	if (atomic_load(&bell) >= 0)
 		return true;
 	fd = real(eventfd)(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
@@ -116,7 +116,11 @@ static bool make_bell(void)
 		real(close)(fd);
 		return false;
 	}
-	bell = fd;
+	/* Each set has a lock of its own: another may have been faster. */
+	if (!atomic_compare_exchange_strong(&bell, &none, fd)) {
+		fdtab_unhide(fd);
+		real(close)(fd);
+	}
 	return true;
 }
 
