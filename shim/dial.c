@@ -225,12 +225,10 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
-
 	if (!forking)
 		return;
 	forking = false;
-	gate = fresh;
+	pthread_mutex_unlock(&gate);
 	conn_fork_child();
 	quiet_end(&closers_signals);
 }

@@ -47,4 +47,7 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
 
+/* clone() by a name that ThreadSanitizer does not take for a fork. */
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+
 #endif

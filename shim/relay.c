@@ -212,7 +212,7 @@ static void relay_main(const struct start *start)
 	lighten(start->legs, start->n, start->stack, STACK_SIZE);
 	if (make_buffers(&pump))
 		pump_all(&pump);
-	real(_exit)(0);
+	real(syscall)(SYS_exit_group, 0);
 }
 
 /*
@@ -240,7 +240,7 @@ __attribute__((no_sanitize_address)) static int make_copy(void *arg)
 
 static int run_copy(struct start *start)
 {
-	int pid = real(clone)(make_copy, (char *)start->stack + STACK_SIZE,
+	int pid = __clone(make_copy, (char *)start->stack + STACK_SIZE,
 		CLONE_VM | CLONE_VFORK, start);
 
 	if (pid < 0)

@@ -102,7 +102,9 @@ end = 0"
 
 @test "a slow reader holds the peer back: 100 MB take no memory" {
 	run run_shim relaying slow-reader
-	assert_output --partial "RSS below 16 MB = 1"
+	# ThreadSanitizer remembers who used each byte.
+	[[ $BUILD_DIR == *-thread* ]] ||
+		assert_output --partial "RSS below 16 MB = 1"
 	assert_output --partial "all came = 1"
 }
 

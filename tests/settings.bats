@@ -251,7 +251,7 @@ without_engine()
 
 	mkdir -p "$dir/lib" "$dir/prog" "$dir/tlsshim"
 	cp "$BUILD_DIR/libtlsshim.so" "$dir"
-	cp "$BUILD_DIR/lib/hosts.so" "$BUILD_DIR/lib/early.so" "$dir/lib"
+	cp "$BUILD_DIR"/lib/{hosts,early,reports}.so "$dir/lib"
 	cp "$BUILD_DIR/prog/knock" "$dir/prog"
 	ENGINE_SO=$BUILD_DIR/tlsshim/engine.so
 	OLD_ENGINE=$BUILD_DIR/lib/old_engine.so

@@ -91,22 +91,27 @@ has_line()
 
 # --- the shim
 
-# What stands in LD_PRELOAD: a sanitizer's libraries must be the first, the
-# names for tests come after the shim.
+# What stands in LD_PRELOAD: the names for tests come after the shim.
+# AddressSanitizer's library must be the first.  ThreadSanitizer's comes behind
+# the shim: it takes what happens inside the calls that it intercepts, and that
+# would be all of ours, for the C library's affair and does not look there.
 preloads()
 {
-	local first=() name
+	local lib=$BUILD_DIR/lib shim=$BUILD_DIR/libtlsshim.so
 
 	case $BUILD_DIR in
-	*-address*) first=(libasan.so libubsan.so) ;;
-	*-thread*) first=(libtsan.so) ;;
+	*-address*)
+		shim="$(gcc -print-file-name=libasan.so)
+			$(gcc -print-file-name=libubsan.so)
+			$lib/early.so $lib/reports.so $shim"
+		;;
+	*-thread*)
+		shim="$lib/early.so $shim $(gcc -print-file-name=libtsan.so)"
+		;;
 	esac
-	for name in "${first[@]}"; do
-		printf '%s ' "$(gcc -print-file-name="$name")"
-	done
-	((${#first[@]} == 0)) || printf '%s ' "$BUILD_DIR/lib/early.so"
-	printf '%s' "$BUILD_DIR/libtlsshim.so $BUILD_DIR/lib/hosts.so"
-	printf '%s' "${MORE_PRELOADS:+ $MORE_PRELOADS}"
+	# Word by word: one space between them.
+	# shellcheck disable=SC2086
+	echo $shim "$lib/hosts.so" $MORE_PRELOADS
 }
 
 # Fills the array SHIM: what to put after env to run a program under the shim.
@@ -122,9 +127,10 @@ shim_env()
 		"ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:log_path=$logs:$ASAN_OPTIONS"
 		"UBSAN_OPTIONS=print_stacktrace=1:log_path=$logs:$UBSAN_OPTIONS"
 		# Programs are not instrumented: only what our code does counts.
-		"TSAN_OPTIONS=die_after_fork=0:ignore_noninstrumented_modules=1:suppressions=$LIB/tsan.supp:log_path=$logs:$TSAN_OPTIONS"
+		"TSAN_OPTIONS=die_after_fork=0:ignore_noninstrumented_modules=0:suppressions=$LIB/tsan.supp:log_path=$logs:$TSAN_OPTIONS"
 		"TLSSHIM_LOG=${TLSSHIM_LOG-$RUN_DIR/shim.log}"
 		"TLSSHIM_LOG_LEVEL=${TLSSHIM_LOG_LEVEL-info}"
+		"SANITIZER_LOG=$logs"
 	)
 	# TSan needs an address space that is not too random.
 	if [[ $BUILD_DIR == *-thread* && $(</proc/sys/vm/mmap_rnd_bits) -gt 28 ]]; then
