@@ -201,7 +201,7 @@ uninstall:			## remove what install put there
 LDCONFIG = $(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:				## remove what was built
-	$(Q)rm -rf build build-address-undefined build-thread build-fuzzer-no-link-address-undefined
+	$(Q)rm -rf build build-suites build-address-undefined build-thread build-fuzzer-no-link-address-undefined
 
 help:				## this list
 	@awk -F '\t+## ' '/^[a-z]+:.*\t## / { sub(/:.*/, "", $$1); printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
