@@ -51,7 +51,7 @@ __attribute__((constructor)) static void note_title(
 
 static void set_title(const struct conn *c)
 {
-	real(prctl)(PR_SET_NAME, RELAY_NAME, 0, 0, 0);
+	real(syscall)(SYS_prctl, PR_SET_NAME, RELAY_NAME, 0, 0, 0);
 	if (!title)
 		return;
 	memset(title, 0, title_size);
@@ -203,7 +203,7 @@ static void relay_main(const struct start *start)
 
 	real(syscall)(SYS_setsid);
 	reset_signals();
-	real(prctl)(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	real(syscall)(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_title(pump.legs[0].c);
 	log_enter_relay();
 	close_others(&pump);
