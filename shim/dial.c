@@ -522,6 +522,28 @@ static int refuse_choice(const struct sockaddr *addr,
 	return fail(EACCES);
 }
 
+/* What the program dials.  Whoever says "any address" means this host, as the
+ * kernel has it: ip_route_connect(), tcp_v6_connect(). */
+static void note_dialled(
+	struct conn *c, const struct sockaddr *addr, socklen_t len)
+{
+	static const struct in6_addr mapped_any = {
+		.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	struct in_addr *v4 = &c->dialled.in.sin_addr;
+	struct in6_addr *v6 = &c->dialled.in6.sin6_addr;
+
+	c->addr_len = len < sizeof(c->dialled) ? len : sizeof(c->dialled);
+	memcpy(&c->dialled, addr, c->addr_len);
+	if (addr->sa_family == AF_INET && v4->s_addr == htonl(INADDR_ANY))
+		v4->s_addr = htonl(INADDR_LOOPBACK);
+	if (addr->sa_family != AF_INET6)
+		return;
+	if (IN6_IS_ADDR_UNSPECIFIED(v6))
+		*v6 = in6addr_loopback;
+	else if (IN6_ARE_ADDR_EQUAL(v6, &mapped_any))
+		v6->s6_addr32[3] = htonl(INADDR_LOOPBACK);
+}
+
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int saved_errno = errno;
@@ -543,8 +565,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	c = conn_new();
 	if (!c)
 		return -1;
-	c->addr_len = len < sizeof(c->dialled) ? len : sizeof(c->dialled);
-	memcpy(&c->dialled, addr, c->addr_len);
+	note_dialled(c, addr, len);
 	c->dest = choice.dest;
 	r = prepare(c, fd, addr, &found, choice.port);
 	if (r == 0) {

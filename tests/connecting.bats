@@ -181,3 +181,7 @@ load lib/oracle
 @test "an IPv4-mapped IPv6 address is connected to, and told as such" {
 	same connecting ipv6
 }
+
+@test "no address at all is this host, and told as such" {
+	same connecting no-address
+}

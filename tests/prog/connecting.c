@@ -517,6 +517,30 @@ static void ipv6(void)
 	close(fd);
 }
 
+/* No address is this host's. */
+static void no_address(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_port = peer_addr().sin_port};
+	struct sockaddr_in6 mapped = {
+		.sin6_family = AF_INET6, .sin6_port = addr.sin_port};
+	int fd = stream_socket(false);
+
+	show("0.0.0.0", connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	use(fd);
+	getpeername(fd, (struct sockaddr *)&addr, &(socklen_t){sizeof(addr)});
+	say("%s\n", inet_ntop(AF_INET, &addr.sin_addr, buf, sizeof(buf)));
+	close(fd);
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	inet_pton(AF_INET6, "::ffff:0.0.0.0", &mapped.sin6_addr);
+	show("mapped", connect(fd, (struct sockaddr *)&mapped, sizeof(mapped)));
+	use(fd);
+	getpeername(
+		fd, (struct sockaddr *)&mapped, &(socklen_t){sizeof(mapped)});
+	say("%s\n", inet_ntop(AF_INET6, &mapped.sin6_addr, buf, sizeof(buf)));
+	close(fd);
+}
+
 SCENARIOS({"blocking", blocking}, {"nonblocking", nonblocking},
 	{"nonblocking-by-select", nonblocking_by_select},
 	{"made-blocking", made_blocking}, {"pending", pending},
@@ -528,4 +552,4 @@ SCENARIOS({"blocking", blocking}, {"nonblocking", nonblocking},
 	{"bad-arguments", bad_arguments}, {"datagrams", datagrams},
 	{"unconnected", unconnected}, {"fastopen-sendto", fastopen_sendto},
 	{"fastopen-connect", fastopen_connect}, {"send-timeout", send_timeout},
-	{"no-numbers", no_numbers}, {"ipv6", ipv6})
+	{"no-numbers", no_numbers}, {"ipv6", ipv6}, {"no-address", no_address})
