@@ -177,10 +177,10 @@ fuzz:				## fuzz the parsers and the handshake, FUZZ_SECONDS each (20)
 	$(Q)scripts/deps fuzz
 	$(Q)scripts/fuzz
 
-bench:				## what the shim costs, in pairs
+bench:				## what the shim costs, in pairs (ROWS=... some rows)
 	$(Q)scripts/deps bench
-	$(Q)$(MAKE) --no-print-directory all $(PROG)
-	$(Q)$(script)/bench $(BUILD)
+	$(Q)$(MAKE) -s --no-print-directory all $(PROG)
+	$(Q)$(script)/bench $(BUILD) $(ROWS)
 
 install: all			## into $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(LIBDIR)/tlsshim
