@@ -242,7 +242,7 @@ struct tls_engine {
 	 * output buffer holds bytes of an earlier call that the transport
 	 * still refuses, nothing is taken: TLS_WANT_WRITE.  TLS_OK with
 	 * *done > 0 otherwise; several small buffers share one record.  At
-	 * most 64 KiB wait in the output buffer, one record of 16 KiB where
+	 * most 32 KiB wait in the output buffer, one record of 16 KiB where
 	 * the transport was slow before.  After shutdown(): TLS_FAILED, with
 	 * EPIPE.  When the transport's send() fails, writev(), flush() and
 	 * shutdown() fail from then on, but reading goes on: what the peer

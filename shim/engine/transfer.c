@@ -15,8 +15,9 @@
 #define RECORD ((size_t)SSL3_RT_MAX_PLAIN_LENGTH)
 /* Header, nonce, padding and MAC of the worst cipher of TLS 1.2. */
 #define RECORD_OVERHEAD ((size_t)96)
-/* Records encrypted ahead of a transport that took all so far. */
-#define WINDOW_MAX 4
+/* Records encrypted ahead of a transport that took all so far.  With more of
+ * them the peer waits for the first while we encrypt the last. */
+#define WINDOW_MAX 2
 #define WAITING_MAX ((size_t)1 << 20)
 #define WAITING_FIRST ((size_t)16384 - ARENA_OVERHEAD)
 
