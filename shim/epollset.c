@@ -473,8 +473,7 @@ static int share_of_hot(struct watch_set *set, int max)
 		return 0;
 	if (max > 1)
 		return max - max / 4;
-	set->hot_first = !set->hot_first;
-	return set->hot_first;
+	return atomic_fetch_add(&set->single_places, 1) & 1;
 }
 
 int epollset_wait(int epfd, struct epoll_event *events, int max,

@@ -37,10 +37,10 @@ struct watch_set {
 	atomic_uint refs;     /* the program's numbers of it, and its watches */
 	atomic_uint sleepers; /* threads in epoll_wait() */
 	atomic_uint n_hot;
-	atomic_bool polled;   /* somebody asks about the set itself */
-	atomic_bool has_bell; /* the eventfd is in the kernel's set */
-	bool hot_first;	      /* of two that a single place is for */
-	int epfd;	      /* a number of it */
+	atomic_bool polled;	   /* somebody asks about the set itself */
+	atomic_bool has_bell;	   /* the eventfd is in the kernel's set */
+	atomic_uint single_places; /* that hot ones and the kernel's share */
+	int epfd;		   /* a number of it */
 	struct watch_list hot;
 	struct watch_list handshakes; /* in order of their deadlines */
 	struct watch_set *next_free;
