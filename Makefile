@@ -100,9 +100,10 @@ $(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ishim -Itests/unit -c -o $@ $<
 
-# Changed flags rebuild: this file is rewritten when they differ.
+# Changed flags rebuild, and so does a source that came or went: this file is
+# rewritten when they differ.
 FLAGS := $(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(ALL_LDFLAGS) \
-	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE)
+	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE) $(THIN) $(ENGINE_O)
 $(OBJ)/flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
