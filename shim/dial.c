@@ -527,6 +527,8 @@ static int refuse_choice(const struct sockaddr *addr,
 static void note_dialled(
 	struct conn *c, const struct sockaddr *addr, socklen_t len)
 {
+	/* libc's in6addr_loopback would be looked up in every process. */
+	static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
 	static const struct in6_addr mapped_any = {
 		.s6_addr = {[10] = 0xff, [11] = 0xff}};
 	struct in_addr *v4 = &c->dialled.in.sin_addr;
@@ -539,7 +541,7 @@ static void note_dialled(
 	if (addr->sa_family != AF_INET6)
 		return;
 	if (IN6_IS_ADDR_UNSPECIFIED(v6))
-		*v6 = in6addr_loopback;
+		*v6 = loopback;
 	else if (IN6_ARE_ADDR_EQUAL(v6, &mapped_any))
 		v6->s6_addr32[3] = htonl(INADDR_LOOPBACK);
 }
