@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "passing.h"
 
 #define MARKER "plaintext-marker\n"
 
@@ -436,14 +437,8 @@ static void exec_preloaded(void)
 /* To a process without the shim, by SCM_RIGHTS. */
 static void passed(void)
 {
-	char number[16], *none[] = {NULL}, control[CMSG_SPACE(sizeof(int))];
+	char number[16], *none[] = {NULL};
 	int fd = dialled(), pair[2];
-	struct iovec iov = {"x", 1};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
@@ -455,11 +450,7 @@ static void passed(void)
 		execle(self, self, "receive", number, way, NULL, none);
 		_exit(98);
 	}
-	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-		.cmsg_len = CMSG_LEN(sizeof(int))};
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(pair[0], &msg, 0) < 0)
+	if (pass_fds(pair[0], &fd, 1) < 0)
 		die("sendmsg");
 	wait_for(pid);
 	close(pair[0]);
@@ -469,17 +460,10 @@ static void passed(void)
 
 static int received(int from)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
 	int fd;
 
-	if (recvmsg(from, &msg, 0) != 1)
+	if (receive_fds(from, &fd, 1) != 1)
 		die("recvmsg");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
 	return fd;
 }
 

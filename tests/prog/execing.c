@@ -2,15 +2,16 @@
 /* Connections that another program uses: exec, spawn, standard input and
  * output, and descriptors that are passed on. */
 #include "oracle.h"
+#include "passing.h"
+#include "sharing.h"
 #include <dirent.h>
 #include <spawn.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 static char buf[100000], dir[4096], talk[4200], static_talk[4200];
 
 /* The programs that stand beside this one. */
-static void find_programs(void)
+__attribute__((constructor)) static void find_programs(void)
 {
 	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
 
@@ -21,37 +22,12 @@ static void find_programs(void)
 	snprintf(static_talk, sizeof(static_talk), "%s/talk_static", dir);
 }
 
-static void reap(pid_t pid)
-{
-	int status = -1;
-
-	if (waitpid(pid, &status, 0) != pid)
-		give_up("waitpid");
-	say("child ended with %x\n", status);
-}
-
-static int dial_echo(void)
-{
-	int fd = dial();
-
-	find_programs();
-	peer("&echo");
-	return fd;
-}
-
 static const char *number(int fd)
 {
 	static char text[12];
 
 	snprintf(text, sizeof(text), "%d", fd);
 	return text;
-}
-
-static void answer(int fd, const char *text)
-{
-	write_all(fd, text, strlen(text));
-	read_all(fd, buf, strlen(text));
-	show_bytes("answer", (long)strlen(text), buf);
 }
 
 /* ---- exec ---- */
@@ -172,9 +148,7 @@ static void inetd(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		dup2(fd, 0);
-		dup2(fd, 1);
-		close(fd);
+		become_stdio(fd);
 		execl("/bin/sh", "sh", "-c",
 			"echo hello; read x; echo \"got $x\" >&2", NULL);
 		_exit(1);
@@ -298,9 +272,7 @@ static void vfork_moves(void)
 	pid_t pid = vfork();
 
 	if (pid == 0) {
-		dup2(fd, 0);
-		dup2(fd, 1);
-		close(fd);
+		become_stdio(fd);
 		execl(static_talk, "talk", "1", "vfork", NULL);
 		_exit(1);
 	}
@@ -314,19 +286,7 @@ static void vfork_moves(void)
 
 static void send_fd(int to, int fd)
 {
-	char byte = 'x', room[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room,
-		.msg_controllen = sizeof(room)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(to, &msg, 0) != 1)
+	if (pass_fds(to, &fd, 1) != 1)
 		give_up("sendmsg");
 }
 
@@ -371,16 +331,8 @@ static void passed_and_closed(void)
 		give_up("socketpair");
 	pid = fork();
 	if (pid == 0) {
-		char byte, room[CMSG_SPACE(sizeof(int))];
-		struct iovec iov = {&byte, 1};
-		struct msghdr msg = {.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = room,
-			.msg_controllen = sizeof(room)};
-
-		if (recvmsg(pair[1], &msg, 0) != 1)
+		if (receive_fds(pair[1], &fd, 1) != 1)
 			give_up("recvmsg");
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
 		answer(fd, "the receiver");
 		_exit(0);
 	}

@@ -2,24 +2,14 @@
 /* Connections that a copy of the process uses: every way of making one, and
  * every way of sharing the work. */
 #include "oracle.h"
+#include "sharing.h"
 #include <pty.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 static char buf[2000000];
-
-/* Waits for the child; a test has nothing to say of an unusual end but that. */
-static void reap(pid_t pid)
-{
-	int status = -1;
-
-	if (waitpid(pid, &status, 0) != pid)
-		give_up("waitpid");
-	say("child ended with %x\n", status);
-}
 
 /* What every child does: says its name, hears an answer. */
 static void talk(int fd, const char *name)

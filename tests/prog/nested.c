@@ -3,71 +3,17 @@
  * message, duplicates on both sides of a fork, forks in signal handlers,
  * daemons that close everything, programs that cannot be started. */
 #include "oracle.h"
+#include "passing.h"
+#include "sharing.h"
 #include <spawn.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
 extern char **environ;
 static char buf[100000];
 
-static void reap(pid_t pid)
-{
-	int status = -1;
-
-	if (waitpid(pid, &status, 0) != pid)
-		give_up("waitpid");
-	say("child ended with %x\n", status);
-}
-
-static int dial_echo(void)
-{
-	int fd = dial();
-
-	peer("&echo");
-	return fd;
-}
-
-static void answer(int fd, const char *text)
-{
-	write_all(fd, text, strlen(text));
-	read_all(fd, buf, strlen(text));
-	show_bytes("answer", (long)strlen(text), buf);
-}
-
 /* ---- several in one message ---- */
 
 #define PASSED 5
-
-static void receive(int from, int fds[PASSED])
-{
-	char byte, room[CMSG_SPACE(PASSED * sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room,
-		.msg_controllen = sizeof(room)};
-
-	if (recvmsg(from, &msg, 0) != 1)
-		give_up("recvmsg");
-	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), PASSED * sizeof(int));
-}
-
-static void pass(int to, const int fds[PASSED])
-{
-	char byte = 'x', room[CMSG_SPACE(PASSED * sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room,
-		.msg_controllen = sizeof(room)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(PASSED * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, PASSED * sizeof(int));
-	show("sendmsg", sendmsg(to, &msg, 0));
-}
 
 /* Two connections, one of them twice, between a pipe and a file. */
 static void passed_among_others(void)
@@ -79,7 +25,8 @@ static void passed_among_others(void)
 		give_up("pipe");
 	pid = fork();
 	if (pid == 0) {
-		receive(pair[1], fds);
+		if (receive_fds(pair[1], fds, PASSED) != 1)
+			give_up("recvmsg");
 		answer(fds[1], "the first");
 		answer(fds[3], "the second");
 		answer(fds[4], "the first again");
@@ -91,7 +38,7 @@ static void passed_among_others(void)
 	fds[1] = fds[4] = dial_echo();
 	fds[2] = open("/dev/null", O_RDONLY);
 	fds[3] = dial_echo();
-	pass(pair[0], fds);
+	show("sendmsg", pass_fds(pair[0], fds, PASSED));
 	reap(pid);
 	show("pipe", read(ends[0], buf, 1));
 	answer(fds[1], "still here");
