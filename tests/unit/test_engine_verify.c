@@ -406,7 +406,6 @@ int main(void)
 		cmocka_unit_test(names_count_and_not_the_address_beside_them),
 		cmocka_unit_test(localhost_will_do_for_a_loopback_address),
 		cmocka_unit_test(another_name_will_do_for_an_address),
-		cmocka_unit_test(another_name_will_do_for_an_address),
 		cmocka_unit_test(
 			nobody_is_accepted_when_nothing_can_be_checked),
 		cmocka_unit_test(an_invalid_identity_makes_no_session),
