@@ -27,6 +27,14 @@ requires_root()
 	(($(id -u) == 0)) || skip "only root may do that"
 }
 
+# A root that has another engine and another CA where ours are.
+make_jail()
+{
+	mkdir -p "$1$BUILD_DIR/tlsshim" "$1$CA_DIR"
+	cp "$BUILD_DIR/lib/old_engine.so" "$1$BUILD_DIR/tlsshim/engine.so"
+	cp "$CA_DIR/other-ca.pem" "$1$CA_DIR/ca.pem"
+}
+
 # --- programs with an OpenSSL
 
 @test "node, which exports an OpenSSL of its own" {
@@ -109,9 +117,7 @@ own handshakes: good"
 @test "a chroot that has an engine and trust anchors of its own" {
 	requires_root
 	local jail=$RUN_DIR/jail
-	mkdir -p "$jail$BUILD_DIR/tlsshim" "$jail$CA_DIR"
-	cp "$BUILD_DIR/lib/old_engine.so" "$jail$BUILD_DIR/tlsshim/engine.so"
-	cp "$CA_DIR/other-ca.pem" "$jail$CA_DIR/ca.pem"
+	make_jail "$jail"
 	start_server tlsserver localhost handshake echo
 	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" "chroot=$jail"
 	assert_conversed
@@ -142,9 +148,7 @@ own handshakes: good"
 @test "a root that is exchanged, as containers do, before the first connection" {
 	requires_root
 	local jail=$RUN_DIR/jail
-	mkdir -p "$jail$BUILD_DIR/tlsshim" "$jail$CA_DIR"
-	cp "$BUILD_DIR/lib/old_engine.so" "$jail$BUILD_DIR/tlsshim/engine.so"
-	cp "$CA_DIR/other-ca.pem" "$jail$CA_DIR/ca.pem"
+	make_jail "$jail"
 	start_server tlsserver localhost handshake echo
 	unshare -m true || skip "no mount namespaces here"
 	run -0 shim unshare -m "$BUILD_DIR/prog/confined" "$PORT" "pivot=$jail"

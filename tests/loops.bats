@@ -266,9 +266,7 @@ URLError"
 start_crowd_peer()
 {
 	make_ca
-	background tls "$BUILD_DIR/prog/tls_peer" "$RUN_DIR/tls" \
-		"$CA_DIR/localhost.pem" "$CA_DIR/localhost.key"
-	wait_for_file "$RUN_DIR/tls"
+	start_tls_peer "$RUN_DIR/tls" localhost
 }
 
 crowd()

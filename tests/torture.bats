@@ -11,11 +11,8 @@ load lib/helpers
 setup_file()
 {
 	make_ca
-	background plain "$BUILD_DIR/prog/tls_peer" "$BATS_FILE_TMPDIR/plain"
-	background tls "$BUILD_DIR/prog/tls_peer" "$BATS_FILE_TMPDIR/tls" \
-		"$CA_DIR/localhost.pem" "$CA_DIR/localhost.key"
-	wait_for_file "$BATS_FILE_TMPDIR/plain"
-	wait_for_file "$BATS_FILE_TMPDIR/tls"
+	start_tls_peer "$BATS_FILE_TMPDIR/plain"
+	start_tls_peer "$BATS_FILE_TMPDIR/tls" localhost
 	export TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem
 }
 

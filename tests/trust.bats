@@ -117,50 +117,44 @@ refuses()
 	assert_wire_silent
 }
 
-@test "verification cannot be switched off by TLSSHIM_OPENSSL or openssl.cnf" {
-	start_server tlsserver unknown handshake echo
-	cat >"$RUN_DIR/openssl.cnf" <<-CONF
+# What openssl.cnf has for every program that speaks TLS; lines on stdin.
+system_default()
+{
+	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
+	cat >"$OPENSSL_CONF" <<-CONF
 	openssl_conf = init
 	[init]
 	ssl_conf = ssl
 	[ssl]
-	system_default = weak
-	[weak]
+	system_default = all
+	[all]
+	CONF
+	cat >>"$OPENSSL_CONF"
+}
+
+@test "verification cannot be switched off by TLSSHIM_OPENSSL or openssl.cnf" {
+	start_server tlsserver unknown handshake echo
+	system_default <<-CONF
 	VerifyMode = None
 	MinProtocol = TLSv1
 	Options = UnsafeLegacyRenegotiation
 	CONF
-	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
 	refuses EACCES 'certificate of an unknown issuer'
 }
 
 @test "a crypto policy in openssl.cnf is respected" {
 	start_server tlsserver localhost --max TLSv1.2 handshake echo
-	cat >"$RUN_DIR/openssl.cnf" <<-CONF
-	openssl_conf = init
-	[init]
-	ssl_conf = ssl
-	[ssl]
-	system_default = policy
-	[policy]
+	system_default <<-CONF
 	MinProtocol = TLSv1.3
 	CONF
-	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
 	refuses EPROTO '.*protocol_version'
 }
 
 @test "a cipher that does not encrypt is refused, also in openssl.cnf" {
 	start_server tlsserver localhost handshake echo
-	cat >"$RUN_DIR/openssl.cnf" <<-CONF
-	openssl_conf = init
-	[init]
-	ssl_conf = ssl
-	[ssl]
-	system_default = weak
-	[weak]
+	system_default <<-CONF
 	CipherString = ALL:eNULL:@SECLEVEL=0
 	CONF
-	export OPENSSL_CONF=$RUN_DIR/openssl.cnf
 	refuses EACCES 'the cipher [A-Z0-9-]* does not'
 	assert_wire_silent
 }

@@ -262,6 +262,18 @@ wait_for_file()
 	done
 }
 
+# start_tls_peer SOCKET [CERTIFICATE]: prog/tls_peer, which is told over SOCKET
+# what to do; without a certificate it speaks plain TCP.
+start_tls_peer()
+{
+	local certificate=()
+
+	[[ -z ${2:-} ]] || certificate=("$CA_DIR/$2.pem" "$CA_DIR/$2.key")
+	background "$(basename "$1")" "$BUILD_DIR/prog/tls_peer" "$1" \
+		"${certificate[@]}"
+	wait_for_file "$1"
+}
+
 start_tlsserver()
 {
 	local options=() cert=$1

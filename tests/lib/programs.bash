@@ -30,3 +30,11 @@ start_greeter()
 {
 	start_server tlsserver db.test handshake "send=220 $MARKER\\r\\n" echo
 }
+
+# Debian opens php's extensions with RTLD_DEEPBIND.
+php_has()
+{
+	requires php
+	skip_if_sanitized "it refuses RTLD_DEEPBIND"
+	php -m | grep -qx "$1" || skip "php-$1 is not installed (scripts/deps wide)"
+}

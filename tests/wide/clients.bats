@@ -39,9 +39,7 @@ php_program()
 }
 
 @test "php's curl (an extension loaded with RTLD_DEEPBIND)" {
-	requires php
-	skip_if_sanitized "it refuses RTLD_DEEPBIND"
-	php -m | grep -qx curl || skip "php-curl is not installed (scripts/deps wide)"
+	php_has curl
 	start_http
 	run -0 shim php -r '
 		$c = curl_init($argv[1]);

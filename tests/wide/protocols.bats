@@ -5,14 +5,7 @@
 # and the libraries of several languages that do, with real servers where
 # there are some.
 
-load ../lib/helpers
-
-setup()
-{
-	unset "${!TLSSHIM_@}"
-	export HOME=$RUN_DIR
-	add_host db.test 127.0.0.1
-}
+load ../lib/programs
 
 # Debian's Python may lack a module.
 python_has()
@@ -29,9 +22,7 @@ start_redis_server()
 }
 
 @test "php's redis: one value of 200 KB, and a pipeline" {
-	requires php
-	skip_if_sanitized "it refuses RTLD_DEEPBIND"
-	php -m | grep -qx redis || skip "php-redis is not installed (scripts/deps wide)"
+	php_has redis
 	start_redis_server
 	run -0 shim php -r '
 		$r = new Redis;
@@ -97,9 +88,7 @@ $MARKER
 # --- LDAP
 
 @test "php's ldap, an extension over libldap" {
-	requires php
-	skip_if_sanitized "it refuses RTLD_DEEPBIND"
-	php -m | grep -qx ldap || skip "php-ldap is not installed (scripts/deps wide)"
+	php_has ldap
 	start_server slapd db.test
 	run -0 shim php -r '
 		$l = ldap_connect("ldap://db.test:$argv[1]");
