@@ -80,10 +80,14 @@ void conn_fork_prepare(void)
 {
 	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
 	conn_pool_lock();
+	if (tls_loaded())
+		tls_loaded()->copy_begin();
 }
 
 void conn_fork_parent(void)
 {
+	if (tls_loaded())
+		tls_loaded()->copy_end();
 	conn_pool_unlock();
 	for (; locked; locked = locked->next_locked)
 		mutex_unlock(&locked->lock);

@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 4u
+#define TLS_ENGINE_ABI 5u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
@@ -265,8 +265,13 @@ struct tls_engine {
 	/* After the handshake. */
 	void (*info)(const struct tls_session *s, struct tls_info *info);
 
-	/* Around fork(), called by the thread that forks while no other
-	 * thread is inside the engine. */
+	/* Around every copy of the process, by the thread that makes it, while
+	 * no other is in a function of this table: between the two nothing of
+	 * the engine runs that nobody called, such as what OpenSSL does when
+	 * a thread ends.  Waits for that, which is short. */
+	void (*copy_begin)(void);
+	void (*copy_end)(void);
+	/* In the child of a fork(), instead of copy_end(). */
 	void (*fork_child)(void);
 
 	/* For a copy of the process that keeps nothing but its sessions: calls

@@ -14,6 +14,7 @@
 #include "context.h"
 #include "failure.h"
 #include "session.h"
+#include "thread_end.h"
 #include "tickets.h"
 #include "transfer.h"
 #include "trust.h"
@@ -195,6 +196,7 @@ static void engine_info(const struct tls_session *s, struct tls_info *info)
 /* OpenSSL's random numbers notice the fork by themselves. */
 static void engine_fork_child(void)
 {
+	thread_end_fork_child();
 	arena_fork_child();
 	tickets_fork_child();
 	context_fork_child();
@@ -219,6 +221,8 @@ const struct tls_engine tlsshim_engine = {
 	.shutdown = engine_shutdown,
 	.failure = engine_failure,
 	.info = engine_info,
+	.copy_begin = thread_end_hold,
+	.copy_end = thread_end_release,
 	.fork_child = engine_fork_child,
 	.memory = arena_each,
 };

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that used the engine wait at their end while the process is copied.
+ * Asks engine.so itself: here OpenSSL is the system's, which cleans up on its
+ * own.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <cmocka.h>
+#include "tls.h"
+
+static void *engine;
+static const struct tls_engine *tls;
+static sem_t used;
+
+static int open_engine(void **state)
+{
+	(void)state;
+	engine = dlopen("$ORIGIN/../tlsshim/engine.so", RTLD_NOW);
+	assert_non_null(engine);
+	tls = dlsym(engine, TLS_ENGINE_SYMBOL);
+	assert_non_null(tls);
+	return sem_init(&used, 0, 0);
+}
+
+/* Fails, and leaves an error in OpenSSL's queue for this thread. */
+static void *uses_the_engine(void *arg)
+{
+	struct tls_settings settings = {.ca_file = "/nonexistent"};
+	struct tls_failure why;
+
+	(void)arg;
+	assert_null(tls->context_new(&settings, &why));
+	sem_post(&used);
+	return NULL;
+}
+
+/* pthread_timedjoin_np() for so many milliseconds. */
+static int join(pthread_t thread, int ms)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += ms % 1000 * 1000000L;
+	end.tv_sec += ms / 1000 + end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	return pthread_timedjoin_np(thread, NULL, &end);
+}
+
+static void a_thread_ends_only_after_the_copy(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	/* ENGINE=shared: OpenSSL is not the engine's to hold back. */
+	if (dlsym(engine, "OPENSSL_init_crypto"))
+		skip();
+	tls->copy_begin();
+	assert_int_equal(
+		pthread_create(&thread, NULL, uses_the_engine, NULL), 0);
+	sem_wait(&used);
+	assert_int_equal(join(thread, 300), ETIMEDOUT);
+	tls->copy_end();
+	assert_int_equal(join(thread, 30000), 0);
+}
+
+static void a_child_has_no_copy_to_wait_for(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	tls->copy_begin();
+	tls->fork_child();
+	assert_int_equal(
+		pthread_create(&thread, NULL, uses_the_engine, NULL), 0);
+	assert_int_equal(join(thread, 30000), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_thread_ends_only_after_the_copy),
+		cmocka_unit_test(a_child_has_no_copy_to_wait_for),
+	};
+
+	return cmocka_run_group_tests(tests, open_engine, NULL);
+}
