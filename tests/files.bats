@@ -155,7 +155,7 @@ demanding()
 	demanding
 	local setting
 	for setting in CA_FILE CERT KEY KEY_PASSWORD_FILE CRL_FILE PIN_FILE CONFIG; do
-		cp "$GOOD/CA_FILE" "$RUN_DIR/secret"
+		cp -f "$GOOD/CA_FILE" "$RUN_DIR/secret"
 		chmod 0 "$RUN_DIR/secret"
 		settings "$setting" "$RUN_DIR/secret"
 		rm -f "$RUN_DIR/shim.log"

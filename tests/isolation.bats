@@ -22,11 +22,6 @@ $MARKER"
 	assert_equal "$(grep -c "connected: TLSv1.3" "$RUN_DIR/shim.log")" 2
 }
 
-requires_root()
-{
-	(($(id -u) == 0)) || skip "only root may do that"
-}
-
 # A root that has another engine and another CA where ours are.
 make_jail()
 {
@@ -107,7 +102,7 @@ own handshakes: good"
 }
 
 @test "a chroot to an empty directory before the first connection" {
-	requires_root
+	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"
 	start_server tlsserver localhost handshake echo
 	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" "chroot=$RUN_DIR/empty"
@@ -115,7 +110,7 @@ own handshakes: good"
 }
 
 @test "a chroot that has an engine and trust anchors of its own" {
-	requires_root
+	requires_root "change the root"
 	local jail=$RUN_DIR/jail
 	make_jail "$jail"
 	start_server tlsserver localhost handshake echo
@@ -124,7 +119,7 @@ own handshakes: good"
 }
 
 @test "a chroot with the system's trust anchors in a hashed directory" {
-	requires_root
+	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"
 	start_server tlsserver localhost handshake echo
 	unset TLSSHIM_CA_FILE
@@ -134,7 +129,7 @@ own handshakes: good"
 }
 
 @test "a chroot whose own hashed directory has another CA" {
-	requires_root
+	requires_root "change the root"
 	local jail=$RUN_DIR/jail
 	mkdir -p "$jail$CA_DIR"
 	cp -r "$CA_DIR/other-ca.d" "$jail$CA_DIR/ca.d"
@@ -146,7 +141,7 @@ own handshakes: good"
 }
 
 @test "a root that is exchanged, as containers do, before the first connection" {
-	requires_root
+	requires_root "change the root"
 	local jail=$RUN_DIR/jail
 	make_jail "$jail"
 	start_server tlsserver localhost handshake echo
@@ -156,7 +151,7 @@ own handshakes: good"
 }
 
 @test "Landlock rules that forbid files before the first connection" {
-	requires_root
+	requires_root "restrict itself without no_new_privs"
 	run "$BUILD_DIR/prog/confined" 1 landlock
 	[[ $output != landlock:* ]] || skip "no Landlock here"
 	start_server tlsserver localhost handshake echo
@@ -165,7 +160,7 @@ own handshakes: good"
 }
 
 @test "privileges that are dropped before the first connection" {
-	requires_root
+	requires_root "become another user"
 	cp "$CA_DIR/ca.pem" "$RUN_DIR/ca.pem"
 	chmod 600 "$RUN_DIR/ca.pem"
 	start_server tlsserver localhost handshake echo
@@ -185,7 +180,7 @@ own handshakes: good"
 }
 
 @test "all of it at once, and threads" {
-	requires_root
+	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"
 	start_server tlsserver localhost handshake echo
 	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" wipe "chroot=$RUN_DIR/empty" \
@@ -195,7 +190,7 @@ own handshakes: good"
 }
 
 @test "bad trust anchors stay bad behind a chroot" {
-	requires_root
+	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"
 	start_server tlsserver localhost handshake echo
 	TLSSHIM_CA_FILE=$RUN_DIR/none run -99 shim "$BUILD_DIR/prog/confined" "$PORT" \

@@ -9,7 +9,7 @@ load lib/oracle
 setup()
 {
 	setup_oracle
-	[[ $(id -u) == 0 ]] || skip "needs root: a namespace of its own"
+	requires_root "make namespaces of processes"
 }
 
 # The program is the first process of a namespace.

@@ -29,6 +29,7 @@ status 0"
 }
 
 @test "a relay: its name, session, descriptors, signals and end" {
+	requires_root "look into a process that is not dumpable"
 	shows relaying anatomy <<-END
 	found = 1
 	not our child = 1
@@ -86,6 +87,7 @@ end = 0"
 }
 
 @test "one relay for all connections of one fork" {
+	requires_root "look into a process that is not dumpable"
 	run run_shim relaying shared
 	assert_output --partial "sockets = 21"
 	assert_output --partial "ended = 1"
@@ -109,7 +111,7 @@ end = 0"
 }
 
 @test "no processes left: the operation fails, the connection goes on" {
-	[[ $(id -u) == 0 ]] || skip "needs root: to become a user with none"
+	requires_root "become a user who has none"
 	TLSSHIM_LOG=stderr run run_shim relaying no-processes
 	assert_output --partial "dprintf = -1 EPIPE"
 	assert_output --partial "answer = 6 'parent'"
@@ -117,7 +119,7 @@ end = 0"
 }
 
 @test "no loopback: the child has nothing, the connection goes on" {
-	[[ $(id -u) == 0 ]] || skip "needs root: a network of its own"
+	requires_root "make a network"
 	run run_shim relaying no-loopback
 	assert_output --partial "child writes = -1 EPIPE"
 	assert_output --partial "child reads = -1 ENOTCONN"

@@ -170,6 +170,12 @@ skip_if_sanitized()
 	! sanitized || skip "sanitizer: $1"
 }
 
+# requires_root WHY: for what only root may do.
+requires_root()
+{
+	(($(id -u) == 0)) || skip "only root may: $1"
+}
+
 # requires PROGRAM...: skips the test, with the reason, where one is missing
 # (the wide set only: what scripts/deps core installs is never asked for).
 requires()

@@ -114,8 +114,12 @@ static void close_ranges(void)
 /* Every number that the program can find is its own: EBADF for the rest. */
 static void hidden(void)
 {
+	struct rlimit limit;
 	int fd = dial(), n = 0;
 
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 	for (int i = fd + 1; i < 3000; i++) {
 		errno = 0;
 		n += fcntl(i, F_GETFD) != -1 || errno != EBADF;
