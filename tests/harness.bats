@@ -185,6 +185,20 @@ native_sink()
 	rm -f "$RUN_DIR"/sanitizer.*
 }
 
+@test "ThreadSanitizer watches the shim" {
+	start_server tlsserver localhost handshake read
+	run shim "$BUILD_DIR/prog/racing" "$PORT"
+	run assert_no_report
+	case $BUILD_DIR in
+	*-thread*)
+		assert_output --partial "data race"
+		assert_output --partial shim/pollset.c
+		;;
+	*) assert_success ;;
+	esac
+	rm -f "$RUN_DIR"/sanitizer.*
+}
+
 @test "background processes end with the test" {
 	background sleeper sleep 1000
 	local pid=$BG_PID
