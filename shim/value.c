@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of settings: copies, paths, words, and the first error.
+ * Values of settings: copies, ports, times, paths, words, and the first error.
  */
 #include "value.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/* Notes an error of the value (or of the first n bytes of it) unless there is
- * one already. */
+#define TIME_MAX_MS (3600 * 1000)
+
 void value_reject_part(struct config_parser *p, const char *value, size_t n,
 	const char *problem)
 {
@@ -76,6 +76,34 @@ const char *value_port(const char *s, uint16_t *port)
 		n = n * 10 + (unsigned long)(*s - '0');
 	*port = (uint16_t)n;
 	return n >= 1 && n <= UINT16_MAX ? s : NULL;
+}
+
+/* Decimal seconds, with or without a fraction.  0: not that. */
+static unsigned long milliseconds(const char *s)
+{
+	unsigned long ms = 0, unit = 1000;
+	const char *start = s;
+
+	for (; *s >= '0' && *s <= '9' && ms <= TIME_MAX_MS; s++)
+		ms = ms * 10 + (unsigned long)(*s - '0') * 1000;
+	if (s == start)
+		return 0;
+	if (s[0] == '.' && s[1])
+		for (s++; *s >= '0' && *s <= '9'; s++)
+			ms += (unsigned long)(*s - '0') * (unit /= 10);
+	return *s ? 0 : ms;
+}
+
+void value_time(struct config_parser *p, const char *value, unsigned *chosen)
+{
+	unsigned long ms = milliseconds(value);
+
+	if (ms >= 1 && ms <= TIME_MAX_MS)
+		*chosen = (unsigned)ms;
+	else
+		value_reject(p, value,
+			"is not a time: expected seconds from 0.001 to 3600, "
+			"such as 30 or 0.5");
 }
 
 /* Absolute, because the program may chdir() before the file is opened. */

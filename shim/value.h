@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Values of settings: keeping copies of strings and paths, noting the first
- * error, choosing between words.  For config.c and its parts alone.
+ * error, ports, times, choosing between words.  For config.c and its parts
+ * alone.
  */
 #ifndef TLSSHIM_VALUE_H
 #define TLSSHIM_VALUE_H
@@ -39,7 +40,10 @@ void *value_room(struct config_parser *p, size_t size, const char *value);
 /* A port at the start of s, 1 to 65535.  Returns what follows, or NULL. */
 const char *value_port(const char *s, uint16_t *port);
 
-/* The same of a path, made absolute with the working directory; one from a
+/* Sets *chosen to a time in seconds, 0.001 to 3600, as milliseconds. */
+void value_time(struct config_parser *p, const char *value, unsigned *chosen);
+
+/* A copy of a path, made absolute with the working directory; one from a
  * file must be absolute, for whoever wrote it knew no such directory. */
 const char *value_path(struct config_parser *p, const char *value);
 
