@@ -115,21 +115,24 @@ int settings_find(const char *name, size_t n)
 	return -1;
 }
 
-/* Of the whole process: in [default] alone, or not even there. */
+/* Compared one by one: an array of pointers would be relocated at every
+ * start. */
+static bool is_of_process(int which)
+{
+	void (*parse)(struct config_parser * p, const char *value) =
+		config_settings[which].parse;
+
+	return parse == settings_ports || parse == settings_linger ||
+	       parse == settings_plaintext || parse == settings_names ||
+	       parse == settings_log || parse == settings_log_level ||
+	       parse == settings_log_format;
+}
+
 bool settings_is_for_file(int which, bool in_section)
 {
-	static void (*const of_process[])(
-		struct config_parser * p, const char *value) = {settings_ports,
-		settings_linger, settings_plaintext, settings_names,
-		settings_log, settings_log_level, settings_log_format};
-
 	if (config_settings[which].parse == settings_config)
 		return false;
-	for (unsigned i = 0; i < sizeof(of_process) / sizeof(of_process[0]);
-		i++)
-		if (config_settings[which].parse == of_process[i])
-			return !in_section;
-	return true;
+	return !in_section || !is_of_process(which);
 }
 
 void settings_parse(struct config_parser *p, int which, const char *value)

@@ -47,8 +47,9 @@ void value_time(struct config_parser *p, const char *value, unsigned *chosen);
  * file must be absolute, for whoever wrote it knew no such directory. */
 const char *value_path(struct config_parser *p, const char *value);
 
+/* The word in place: a pointer would be a relocation at every start. */
 struct value_word {
-	const char *word;
+	char word[20];
 	unsigned value;
 };
 
