@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
-#include "rules.h"
+#include "section.h"
 
 /* sin_port and sin6_port lie at the same place.  In host order. */
 static uint16_t port_of(const struct sockaddr *addr)
@@ -45,48 +45,6 @@ static const struct config_ports *rule_for(
 
 /* ---- sections ---- */
 
-static bool is_below(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m + 1 && name[n - m - 1] == '.' &&
-	       !strcmp(name + n - m, suffix);
-}
-
-static bool is_in_network(
-	const struct names_address *address, const struct config_section *s)
-{
-	unsigned whole = s->bits / 8, rest = s->bits % 8;
-
-	if (memcmp(address->ip, s->ip, whole) != 0)
-		return false;
-	return !rest || !((address->ip[whole] ^ s->ip[whole]) >> (8 - rest));
-}
-
-static bool has_port(const struct config_section *s, uint16_t port)
-{
-	return port >= s->first && port <= s->last;
-}
-
-/* name NULL: none is known. */
-static bool is_for(const struct config_section *s, const char *name,
-	const struct names_address *address, uint16_t port)
-{
-	if (!has_port(s, port))
-		return false;
-	switch (s->kind) {
-	case CONFIG_HOST_NAME:
-		return name && !strcmp(name, s->name);
-	case CONFIG_HOST_SUFFIX:
-		return name && is_below(name, s->name);
-	case CONFIG_HOST_NETWORK:
-		return is_in_network(address, s);
-	case CONFIG_HOST_ANY:
-		break;
-	}
-	return true;
-}
-
 static const struct config_section *best_section(const struct config *config,
 	const char *name, const struct names_address *address, uint16_t port)
 {
@@ -95,8 +53,8 @@ static const struct config_section *best_section(const struct config *config,
 	for (unsigned i = 0; i < config->n_sections; i++) {
 		const struct config_section *s = &config->sections[i];
 
-		if (is_for(s, name, address, port) &&
-			(!best || rules_is_before(s, best)))
+		if (section_is_for(s, name, address, port) &&
+			(!best || section_is_before(s, best)))
 			best = s;
 	}
 	return best;
@@ -109,7 +67,7 @@ static bool may_be_named(const struct config *config, uint16_t port)
 		const struct config_section *s = &config->sections[i];
 
 		if (s->kind <= CONFIG_HOST_SUFFIX && !s->plaintext &&
-			has_port(s, port))
+			section_has_port(s, port))
 			return true;
 	}
 	return false;

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of TLSSHIM_CONFIG: lines, sections and their destinations.  What
- * stands behind a key is settings.c's affair.  Pure.
+ * The file of TLSSHIM_CONFIG: lines, sections and their keys.  What stands
+ * between a section's brackets is section.c's affair, and what stands behind a
+ * key that of settings.c.  Pure.
  */
 #include "rules.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include "names.h"
+#include "section.h"
 #include "settings.h"
-
-#define V4_MAPPED_BITS 96
-#define HOST_MAX 300
-#define HOST_EXPECTED                                                          \
-	"expected [HOST:PORT], [HOST:PORT-PORT] or [HOST:*], where HOST is a " \
-	"name, *.suffix, an address, a network such as 10.0.0.0/8 or "         \
-	"[2001:db8::]/32, or *"
 
 /* A line of the file, without blanks at its ends. */
 struct line {
@@ -78,123 +72,14 @@ static bool is_header(const struct line *l)
 	return l->s[0] == '[';
 }
 
+static bool says(const struct line *l, const char *text)
+{
+	return l->n == strlen(text) && !memcmp(l->s, text, l->n);
+}
+
 static bool is_default(const struct line *l)
 {
-	static const char name[] = "[default]";
-
-	return l->n == strlen(name) && !memcmp(l->s, name, l->n);
-}
-
-/* ---- destinations ---- */
-
-/* "443", "8000-8010" or "*". */
-static bool parse_port_range(const char *s, struct config_section *section)
-{
-	if (!strcmp(s, "*")) {
-		section->first = 1;
-		section->last = UINT16_MAX;
-		return true;
-	}
-	s = value_port(s, &section->first);
-	section->last = section->first;
-	if (s && *s == '-')
-		s = value_port(s + 1, &section->last);
-	return s && !*s && section->first <= section->last;
-}
-
-/* No more bits than the prefix has. */
-static bool is_network(const unsigned char ip[16], unsigned bits)
-{
-	for (unsigned i = bits; i < 128; i++)
-		if (ip[i / 8] & 0x80 >> i % 8)
-			return false;
-	return true;
-}
-
-/* "/32", or nothing: all bits. */
-static bool parse_prefix(const char *s, unsigned most, unsigned *bits)
-{
-	unsigned n = 0;
-
-	*bits = most;
-	if (!*s)
-		return true;
-	if (*s++ != '/' || !*s)
-		return false;
-	for (; *s >= '0' && *s <= '9' && n <= most; s++)
-		n = n * 10 + (unsigned)(*s - '0');
-	*bits = n;
-	return !*s && n <= most;
-}
-
-static bool parse_network(char *host, struct config_section *section)
-{
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool bracketed = host[0] == '[';
-	char *end = strchr(host, bracketed ? ']' : '/');
-	char prefix[8] = "";
-	bool ok;
-
-	section->kind = CONFIG_HOST_NETWORK;
-	if (bracketed && !end)
-		return false;
-	if (end) {
-		const char *rest = end + bracketed;
-
-		if (strlen(rest) >= sizeof(prefix))
-			return false;
-		memcpy(prefix, rest, strlen(rest) + 1);
-		*end = '\0';
-	}
-	if (bracketed)
-		return inet_pton(AF_INET6, host + 1, section->ip) == 1 &&
-		       parse_prefix(prefix, 128, &section->bits) &&
-		       is_network(section->ip, section->bits);
-	memcpy(section->ip, mapped, sizeof(mapped));
-	ok = inet_pton(AF_INET, host, section->ip + 12) == 1 &&
-	     parse_prefix(prefix, 32, &section->bits);
-	section->bits += V4_MAPPED_BITS;
-	return ok && is_network(section->ip, section->bits);
-}
-
-/* NULL, or what is wrong. */
-static const char *parse_host(
-	struct config_parser *p, char *host, struct config_section *section)
-{
-	char name[NAMES_NAME_MAX];
-	size_t skip = strncmp(host, "*.", 2) ? 0 : 2;
-
-	if (!strcmp(host, "*")) {
-		section->kind = CONFIG_HOST_ANY;
-		return NULL;
-	}
-	if (!skip && parse_network(host, section))
-		return NULL;
-	if (names_canonical(host + skip, name) != NAMES_IS_NAME)
-		return "is no destination: " HOST_EXPECTED;
-	section->kind = skip ? CONFIG_HOST_SUFFIX : CONFIG_HOST_NAME;
-	section->name = value_copy(p, name);
-	return NULL;
-}
-
-/* "[HOST:PORTS]" */
-static const char *parse_header(struct config_parser *p, const struct line *l,
-	struct config_section *section)
-{
-	char text[HOST_MAX];
-	char *colon;
-
-	if (l->n < 2 || l->n - 2 >= sizeof(text) || l->s[l->n - 1] != ']')
-		return "is no destination: " HOST_EXPECTED;
-	memcpy(text, l->s + 1, l->n - 2);
-	text[l->n - 2] = '\0';
-	colon = strrchr(text, ':');
-	if (strlen(text) != l->n - 2 || !colon || colon == text)
-		return "is no destination: " HOST_EXPECTED;
-	*colon = '\0';
-	if (!parse_port_range(colon + 1, section))
-		return "names no ports: " HOST_EXPECTED;
-	return parse_host(p, text, section);
+	return says(l, "[default]");
 }
 
 /* ---- keys ---- */
@@ -217,11 +102,6 @@ static bool variable_of(const struct line *key, char *name, size_t size)
 	return true;
 }
 
-static bool key_is(const struct line *key, const char *name)
-{
-	return key->n == strlen(name) && !memcmp(key->s, name, key->n);
-}
-
 /* Keys that a section has and the environment has not; false: it is not one
  * of those. */
 static bool parse_own_key(struct config_parser *p,
@@ -230,17 +110,17 @@ static bool parse_own_key(struct config_parser *p,
 {
 	const char *end;
 
-	if (key_is(key, "plaintext")) {
+	if (says(key, "plaintext")) {
 		section->plaintext = !strcmp(value, "allow");
 		if (!section->plaintext)
 			value_reject(p, value,
 				"is not for one destination: expected allow");
-	} else if (key_is(key, "connect-port")) {
+	} else if (says(key, "connect-port")) {
 		end = value_port(value, &section->connect_port);
 		if (!end || *end)
 			value_reject(
 				p, value, "is no port: expected 1 to 65535");
-	} else if (key_is(key, "sni")) {
+	} else if (says(key, "sni")) {
 		char name[NAMES_NAME_MAX];
 
 		if (!strcmp(value, "none"))
@@ -343,71 +223,13 @@ void rules_parse_default(struct config_parser *p, const struct rules_file *f)
 	p->where[0] = '\0';
 }
 
-static bool is_same_host(
-	const struct config_section *a, const struct config_section *b)
-{
-	if (a->kind != b->kind)
-		return false;
-	switch (a->kind) {
-	case CONFIG_HOST_NAME:
-	case CONFIG_HOST_SUFFIX:
-		return a->name && b->name && !strcmp(a->name, b->name);
-	case CONFIG_HOST_NETWORK:
-		return a->bits == b->bits && !memcmp(a->ip, b->ip, 16);
-	case CONFIG_HOST_ANY:
-		break;
-	}
-	return true;
-}
-
-bool rules_is_before(
-	const struct config_section *a, const struct config_section *b)
-{
-	if (a->kind != b->kind)
-		return a->kind < b->kind;
-	if (a->kind == CONFIG_HOST_SUFFIX && a->name && b->name &&
-		strlen(a->name) != strlen(b->name))
-		return strlen(a->name) > strlen(b->name);
-	if (a->kind == CONFIG_HOST_NETWORK && a->bits != b->bits)
-		return a->bits > b->bits;
-	if (a->last - a->first != b->last - b->first)
-		return a->last - a->first < b->last - b->first;
-	return a->line < b->line;
-}
-
-/* The rule of the same host that takes this port away from s, or NULL. */
-static const struct config_section *taker(const struct config *config,
-	const struct config_section *s, unsigned port)
-{
-	for (unsigned i = 0; i < config->n_sections; i++) {
-		const struct config_section *o = &config->sections[i];
-
-		if (o != s && is_same_host(o, s) && port >= o->first &&
-			port <= o->last && rules_is_before(o, s))
-			return o;
-	}
-	return NULL;
-}
-
-/* Does no connection ever come to it? */
-static bool is_unreachable(
-	const struct config *config, const struct config_section *s)
-{
-	const struct config_section *o;
-	unsigned port = s->first;
-
-	while (port <= s->last && (o = taker(config, s, port)))
-		port = o->last + 1u;
-	return port > s->last;
-}
-
 static void check_reach(struct config_parser *p, const struct rules_file *f)
 {
 	for (unsigned i = 0; i < p->config->n_sections; i++) {
 		struct config_section *s = &p->config->sections[i];
 		struct line l = {"the section", strlen("the section"), s->line};
 
-		if (!is_unreachable(p->config, s))
+		if (!section_is_unreachable(p->config, s))
 			continue;
 		stand_at(p, f, &l);
 		reject(p, &l,
@@ -425,15 +247,13 @@ static struct config_section *begin_section(
 	const char *problem;
 
 	*s = (struct config_section){.line = l->number, .dest = config->base};
-	problem = parse_header(p, l, s);
+	problem = section_parse(p, l->s, l->n, s);
 	if (problem) {
 		reject(p, l, problem);
 		return NULL;
 	}
 	for (unsigned i = 0; i < config->n_sections; i++)
-		if (is_same_host(&config->sections[i], s) &&
-			config->sections[i].first == s->first &&
-			config->sections[i].last == s->last) {
+		if (section_is_same(&config->sections[i], s)) {
 			reject(p, l, "stands twice in the file");
 			return NULL;
 		}

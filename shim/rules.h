@@ -38,10 +38,4 @@ void rules_parse_default(
 void rules_parse_sections(
 	struct config_parser *p, const struct rules_file *file);
 
-/* Is the first rule the more specific one?  Hosts count first: a name, then
- * *.suffix, then an address or a network, then *; a longer suffix or prefix,
- * then fewer ports.  What is equal in all is in the order of the file. */
-bool rules_is_before(
-	const struct config_section *a, const struct config_section *b);
-
 #endif
