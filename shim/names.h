@@ -95,6 +95,9 @@ bool names_address(
 	const struct sockaddr *addr, socklen_t len, struct names_address *out);
 void names_address_v4(const void *in_addr, struct names_address *out);
 bool names_address_is_v4(const struct names_address *address);
+/* Whoever says "any address" means this host: Linux connects 0.0.0.0 and :: to
+ * the loopback ones, for which they are exchanged here. */
+void names_address_mean(unsigned char ip[16]);
 bool names_address_equal(
 	const struct names_address *a, const struct names_address *b);
 

@@ -118,6 +118,19 @@ bool names_address_is_v4(const struct names_address *address)
 	return !memcmp(address->ip, mapped, sizeof(mapped));
 }
 
+void names_address_mean(unsigned char ip[16])
+{
+	static const struct names_address any,
+		v4_any = {{[10] = 0xff, [11] = 0xff}};
+
+	bool is_v4 = !memcmp(ip, v4_any.ip, 16);
+
+	if (is_v4)
+		ip[12] = 127;
+	if (is_v4 || !memcmp(ip, any.ip, 16))
+		ip[15] = 1;
+}
+
 bool names_address_equal(
 	const struct names_address *a, const struct names_address *b)
 {

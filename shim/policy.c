@@ -187,6 +187,7 @@ struct policy_choice policy_choose(const struct config *config,
 	if (len > sizeof(struct sockaddr_storage) ||
 		!names_address(addr, len, &address))
 		return (struct policy_choice){.verdict = POLICY_PLAIN};
+	names_address_mean(address.ip);
 	if (config->error[0])
 		return refuse(config->error);
 	port = port_of(addr);
@@ -208,31 +209,16 @@ struct policy_choice policy_choose(const struct config *config,
 	return choose_plain(config, &address);
 }
 
-/*
- * The address in binary, as a certificate has it: 4 bytes for IPv4, mapped or
- * not.  Linux connects the unspecified addresses 0.0.0.0 and :: to this host,
- * so that they stand for the loopback ones.
- */
+/* The address in binary, as a certificate has it: 4 bytes for IPv4, mapped or
+ * not. */
 static void identity_address(
 	const struct names_address *address, struct tls_identity *id)
 {
-	static const unsigned char any[16];
-	static const unsigned char v6_loopback[16] = {[15] = 1};
-	static const unsigned char v4_loopback[4] = {127, 0, 0, 1};
+	unsigned skip = names_address_is_v4(address) ? 12 : 0;
 
-	if (names_address_is_v4(address)) {
-		id->ip_len = 4;
-		memcpy(id->ip, address->ip + 12, 4);
-		if (!memcmp(id->ip, any, 4))
-			memcpy(id->ip, v4_loopback, 4);
-		id->or_localhost = id->ip[0] == 127;
-	} else {
-		id->ip_len = 16;
-		memcpy(id->ip, address->ip, 16);
-		if (!memcmp(id->ip, any, 16))
-			memcpy(id->ip, v6_loopback, 16);
-		id->or_localhost = !memcmp(id->ip, v6_loopback, 16);
-	}
+	id->ip_len = 16 - skip;
+	memcpy(id->ip, address->ip + skip, id->ip_len);
+	id->or_localhost = is_loopback(address);
 }
 
 static void identity_name(const char *name, struct tls_identity *id)
@@ -307,6 +293,7 @@ bool policy_identity(const struct config *config,
 	_Static_assert(NAMES_FOUND_MAX == 8 && NAMES_FOUND_MAX <= TLS_NAMES_MAX,
 		"every name found has a text above and a place in *id");
 	*id = (struct tls_identity){0};
+	names_address_mean(address.ip);
 	if (dest->server_name) {
 		identity_setting(dest->server_name, id);
 		set_sni(dest, id);

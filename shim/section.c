@@ -57,6 +57,14 @@ static bool parse_prefix(const char *s, unsigned most, unsigned *bits)
 	return !*s && n <= most;
 }
 
+/* A single address may be how this host is meant. */
+static bool finish_network(struct config_section *section)
+{
+	if (section->bits == 128)
+		names_address_mean(section->ip);
+	return is_network(section->ip, section->bits);
+}
+
 static bool parse_network(char *host, struct config_section *section)
 {
 	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -79,12 +87,12 @@ static bool parse_network(char *host, struct config_section *section)
 	if (bracketed)
 		return inet_pton(AF_INET6, host + 1, section->ip) == 1 &&
 		       parse_prefix(prefix, 128, &section->bits) &&
-		       is_network(section->ip, section->bits);
+		       finish_network(section);
 	memcpy(section->ip, mapped, sizeof(mapped));
 	ok = inet_pton(AF_INET, host, section->ip + 12) == 1 &&
 	     parse_prefix(prefix, 32, &section->bits);
 	section->bits += V4_MAPPED_BITS;
-	return ok && is_network(section->ip, section->bits);
+	return ok && finish_network(section);
 }
 
 /* NULL, or what is wrong. */

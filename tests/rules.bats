@@ -68,6 +68,17 @@ ca-file = $CA_DIR/ca.pem"
 	refute_log ":$PORT:"
 }
 
+@test "a section for this host holds for a program that names no address" {
+	serve localhost handshake echo
+	rules <<-RULES
+	[127.0.0.1:$PORT]
+	ca-file = $CA_DIR/ca.pem
+	RULES
+	knocks blocking 0.0.0.0 "$PORT"
+	assert_line "blocking: open, $MARKER"
+	assert_wire_is_tls
+}
+
 @test "connect-port, server-name and sni are obeyed" {
 	serve db.test handshake echo
 	rules <<-RULES

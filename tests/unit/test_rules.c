@@ -210,6 +210,31 @@ static void a_section_exempts_from_the_ports(void **state)
 	assert_choices(rows, N_ROWS(rows));
 }
 
+/* As Linux connects it. */
+static void no_address_at_all_is_this_host(void **state)
+{
+	static const struct choice_row rows[] = {
+		{"", "0.0.0.0", 1, "1 line 1"},
+		{"", "::ffff:0.0.0.0", 1, "1 line 1"},
+		{"", "::", 1, "plain"},
+		{"", "::", 2, "2 line 2"},
+		{"", "0.0.0.0", 2, "plain"},
+		{"", "127.0.0.1", 3, "3 line 3"},
+		{"", "0.0.0.0", 3, "3 line 3"},
+		{"", "::1", 4, "4 line 4"},
+		{"", "0.0.0.0", 5, "5 line 5"},
+		{"", "::", 6, "6 line 6"},
+		{"", "0.0.0.1", 1, "plain"},
+	};
+
+	(void)state;
+	parse("[127.0.0.1:1]\n[[::1]:2]\n[0.0.0.0:3]\n[[::]:4]\n"
+	      "[0.0.0.0/0:5]\n[[::]/0:6]\n",
+		NULL, NULL);
+	assert_string_equal("", config.error);
+	assert_choices(rows, N_ROWS(rows));
+}
+
 static void plaintext_can_be_denied(void **state)
 {
 	static const struct choice_row deny[] = {
@@ -223,6 +248,8 @@ static void plaintext_can_be_denied(void **state)
 		{"", "192.0.2.1", 80, "refused"},
 		{"", "127.9.9.9", 80, "plain"},
 		{"", "::1", 80, "plain"},
+		{"", "0.0.0.0", 80, "plain"},
+		{"", "::", 80, "plain"},
 		{"", "::ffff:127.0.0.1", 80, "plain"},
 		{"", "::2", 80, "refused"},
 		{"", "127.0.0.1", 443, "443 base"},
@@ -417,6 +444,7 @@ int main(void)
 		cmocka_unit_test(the_latest_name_chooses_where_that_is_set),
 		cmocka_unit_test(a_nameless_connection_to_a_named_port_is_tls),
 		cmocka_unit_test(a_section_exempts_from_the_ports),
+		cmocka_unit_test(no_address_at_all_is_this_host),
 		cmocka_unit_test(plaintext_can_be_denied),
 		cmocka_unit_test(what_is_set_where),
 		cmocka_unit_test(errors_name_the_line),
