@@ -17,6 +17,7 @@
 #define TLSSHIM_HOOK_H
 
 #include "conn.h"
+#include "fail.h"
 #include "fdtab.h"
 #include "real.h"
 

@@ -30,10 +30,8 @@ HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 	if (c)
 		return epollset_control(c, epfd, op, fd, event);
-	if (fdtab_is_hidden(epfd)) {
-		errno = EBADF;
-		return -1;
-	}
+	if (fdtab_is_hidden(epfd))
+		return fail(EBADF);
 	r = real(epoll_ctl)(epfd, op, fd, event);
 	if (r == 0 && is_news(epfd, op, fd))
 		epollset_note(epfd, op, fd, event);

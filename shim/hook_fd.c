@@ -13,19 +13,15 @@
 
 HOOK int dup(int fd)
 {
-	if (fdtab_is_hidden(fd)) {
-		errno = EBADF;
-		return -1;
-	}
+	if (fdtab_is_hidden(fd))
+		return fail(EBADF);
 	return numbers_copied(fd, real(dup)(fd));
 }
 
 HOOK int dup2(int from, int to)
 {
-	if (fdtab_is_hidden(from)) {
-		errno = EBADF;
-		return -1;
-	}
+	if (fdtab_is_hidden(from))
+		return fail(EBADF);
 	numbers_make_way(to);
 	return numbers_copied(from, real(dup2)(from, to));
 }
@@ -33,10 +29,8 @@ HOOK_ALIAS(__dup2, dup2);
 
 HOOK int dup3(int from, int to, int flags)
 {
-	if (fdtab_is_hidden(from)) {
-		errno = EBADF;
-		return -1;
-	}
+	if (fdtab_is_hidden(from))
+		return fail(EBADF);
 	numbers_make_way(to);
 	return numbers_copied(from, real(dup3)(from, to, flags));
 }
@@ -58,10 +52,8 @@ static int set_flags(struct conn *c, int fd, long arg)
 
 static int control(struct conn *c, int fd, int cmd, long arg)
 {
-	if (c == &conn_hidden) {
-		errno = EBADF;
-		return -1;
-	}
+	if (c == &conn_hidden)
+		return fail(EBADF);
 	switch (cmd) {
 	case F_SETFL:
 		return set_flags(c, fd, arg);

@@ -12,12 +12,6 @@
 #include "io.h"
 #include "plug.h"
 
-static ssize_t fail(int err)
-{
-	errno = err;
-	return -1;
-}
-
 /* readv(2), writev(2): a count or a sum that the kernel does not take. */
 static bool is_bad_iov(const struct iovec *iov, int n)
 {

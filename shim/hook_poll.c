@@ -111,10 +111,8 @@ HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 	n = pollset_clip(n);
 	if (!has_conns(n, r, w, e))
 		return real(select)(n, r, w, e, timeout);
-	if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0)) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))
+		return fail(EINVAL);
 	if (timeout)
 		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
 			   timeout->tv_usec * 1000LL;

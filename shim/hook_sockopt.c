@@ -45,10 +45,8 @@ static int get_peer_option(int fd, void *value, socklen_t *len)
 
 	if (getpeername(fd, &peer.any, &have) < 0)
 		return -1;
-	if (*len > have) {
-		errno = EINVAL;
-		return -1;
-	}
+	if (*len > have)
+		return fail(EINVAL);
 	memcpy(value, &peer, *len);
 	return 0;
 }

@@ -58,8 +58,7 @@ static long new_name(long n, long a, long b, long c, long d, long e, long f)
 		return splice(
 			(int)a, P(b), (int)c, P(d), (size_t)e, (unsigned)f);
 	}
-	errno = ENOSYS;
-	return -1;
+	return fail(ENOSYS);
 }
 
 /* The raw calls write back what is left of the timeout: poll(2), select(2). */
@@ -88,8 +87,7 @@ static long readiness(long n, long a, long b, long c, long d, long e, long f)
 	case SYS_io_uring_setup:
 		/* Its operations go round every hook: as if the kernel had
 		 * none, which programs know how to live with. */
-		errno = ENOSYS;
-		return -1;
+		return fail(ENOSYS);
 	}
 	return new_name(n, a, b, c, d, e, f);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include "fail.h"
 #include "real.h"
 #include "wait.h"
 
@@ -62,12 +63,6 @@ static int cursor_view(const struct cursor *cur, struct iovec *view)
 }
 
 /* ---- errors ---- */
-
-static ssize_t fail(int err)
-{
-	errno = err;
-	return -1;
-}
 
 /* EPIPE, with the signal that goes with it: send(2). */
 static ssize_t fail_write(int err, int flags)
@@ -522,7 +517,7 @@ int io_shutdown(struct conn *c, int fd, int how)
 	int err = conn_lock(c);
 
 	if (err)
-		return (int)fail(err);
+		return fail(err);
 	if (c->state == CONN_PLUGGED) {
 		conn_unlock(c);
 		return real(shutdown)(fd, how);
@@ -541,5 +536,5 @@ int io_shutdown(struct conn *c, int fd, int how)
 	if (!err && how != SHUT_RD)
 		conn_end_writing(c);
 	conn_unlock(c);
-	return err ? (int)fail(err) : 0;
+	return err ? fail(err) : 0;
 }

@@ -10,16 +10,11 @@
 #include "config.h"
 #include "conn.h"
 #include "epollset.h"
+#include "fail.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "plug.h"
 #include "real.h"
-
-static int fail(int err)
-{
-	errno = err;
-	return -1;
-}
 
 /* What the number named is ended after the number is closed, so that nobody
  * finds a connection under a number that is free. */

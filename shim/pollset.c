@@ -14,6 +14,7 @@
 #include <sys/single_threaded.h>
 #include "conn.h"
 #include "epollset.h"
+#include "fail.h"
 #include "fdtab.h"
 #include "real.h"
 #include "wait.h"
@@ -234,10 +235,8 @@ int pollset_poll(
 		.n = n,
 	};
 
-	if (n > ENTRIES_ON_STACK && !make_room(&set)) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (n > ENTRIES_ON_STACK && !make_room(&set))
+		return fail(ENOMEM);
 	return poll_set(&set, deadline, mask);
 }
 
@@ -344,10 +343,8 @@ static int to_sets(
 	int bits = 0;
 
 	for (int i = 0; i < n; i++)
-		if (fds[i].revents & POLLNVAL) {
-			errno = EBADF;
-			return -1;
-		}
+		if (fds[i].revents & POLLNVAL)
+			return fail(EBADF);
 	clear(args->readable, args->n);
 	clear(args->writable, args->n);
 	clear(args->except, args->n);
@@ -404,10 +401,8 @@ int pollset_select(int n, fd_set *readable, fd_set *writable, fd_set *except,
 	void *room = mmap(NULL, scratch.size, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (room == MAP_FAILED) {
-		errno = ENOMEM;
-		return -1;
-	}
+	if (room == MAP_FAILED)
+		return fail(ENOMEM);
 	scratch.fds = room;
 	from_sets(&args, scratch.fds);
 	for (;;) {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/in6.h>
+#include "fail.h"
 #include "log.h"
 #include "real.h"
 
@@ -46,12 +47,10 @@ static const struct option carried[] = {
 #undef SIZE
 };
 
-static int fail(int err)
+/* err: an errno value or 0. */
+static int result(int err)
 {
-	if (!err)
-		return 0;
-	errno = err;
-	return -1;
+	return err ? fail(err) : 0;
 }
 
 int sockopt_int(int fd, int level, int name)
@@ -512,7 +511,7 @@ int sockopt_peer(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
 	else
 		err = ENOTCONN;
 	conn_unlock(c);
-	return fail(err);
+	return result(err);
 }
 
 int sockopt_self(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
@@ -526,5 +525,5 @@ int sockopt_self(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
 	else if (real(getsockname)(c->real, addr, len) < 0)
 		err = errno;
 	conn_unlock(c);
-	return fail(err);
+	return result(err);
 }
