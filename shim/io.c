@@ -18,8 +18,6 @@
 #include "wait.h"
 
 #define IOV_VIEW 16
-/* What one call moves through a buffer of ours; a record's worth. */
-#define CHUNK 16384
 
 /* ---- scattered buffers with a position ---- */
 
@@ -392,46 +390,7 @@ ssize_t io_send(
 	return r < 0 ? fail_write((int)-r, flags) : r;
 }
 
-/* ---- file and pipe ---- */
-
-ssize_t io_sendfile(
-	struct conn *c, int fd, int in, off64_t *offset, size_t count)
-{
-	char chunk[CHUNK];
-	off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
-	size_t sent = 0;
-
-	if (at < 0)
-		return errno == EBADF ? -1 : fail(EINVAL);
-	while (sent < count) {
-		size_t want = count - sent < CHUNK ? count - sent : CHUNK;
-		ssize_t got = pread64(in, chunk, want, at);
-		struct iovec iov = {chunk, got > 0 ? (size_t)got : 0};
-		ssize_t r;
-
-		if (got <= 0 && sent == 0)
-			return got;
-		if (got <= 0)
-			break;
-		r = io_send(c, fd, &iov, 1, 0);
-		if (r < 0 && sent == 0)
-			return r;
-		if (r < 0)
-			break;
-		sent += (size_t)r;
-		at += r;
-		if (r < got)
-			break;
-	}
-	if (offset)
-		*offset = at;
-	else
-		lseek64(in, at, SEEK_SET);
-	return (ssize_t)sent;
-}
-
-/* Will a write of up to a record be taken whole? */
-static bool has_room(struct conn *c)
+bool io_has_room(struct conn *c)
 {
 	bool room;
 
@@ -441,53 +400,6 @@ static bool has_room(struct conn *c)
 	room = c->state == CONN_OPEN && is_out(c);
 	conn_unlock(c);
 	return room;
-}
-
-ssize_t io_splice_out(
-	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
-{
-	char chunk[CHUNK];
-	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
-	struct iovec nothing = {chunk, 0};
-	struct pollfd p = {.fd = pipe, .events = POLLIN};
-	bool blocking =
-		!(flags & SPLICE_F_NONBLOCK) && !conn_is_nonblocking(c, fd);
-	ssize_t got;
-
-	/* What is taken from the pipe must be accepted: look first. */
-	if (!has_room(c)) {
-		if (!blocking)
-			return fail(EAGAIN);
-		if (io_send(c, fd, &nothing, 1, 0) < 0)
-			return -1;
-	}
-	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
-		return fail(EAGAIN);
-	got = real(read)(pipe, chunk, iov.iov_len);
-	if (got <= 0)
-		return got;
-	iov.iov_len = (size_t)got;
-	return io_send(c, fd, &iov, 1, 0);
-}
-
-ssize_t io_splice_in(
-	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
-{
-	char chunk[CHUNK];
-	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
-	struct pollfd p = {.fd = pipe, .events = POLLOUT};
-	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
-	ssize_t got = io_recv(c, fd, &iov, 1, MSG_PEEK);
-
-	if (got <= 0)
-		return got;
-	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
-		return fail(EAGAIN);
-	got = real(write)(pipe, chunk, (size_t)got);
-	if (got <= 0)
-		return got;
-	iov.iov_len = (size_t)got;
-	return io_recv(c, fd, &iov, 1, MSG_DONTWAIT);
 }
 
 /* ---- shutdown ---- */

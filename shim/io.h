@@ -23,6 +23,9 @@ ssize_t io_read(struct conn *c, int fd, const struct iovec *iov, int n);
 ssize_t io_send(
 	struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 
+/* Will a write of up to a record be taken whole? */
+bool io_has_room(struct conn *c);
+
 /* sendfile(2) to a connection: in is a file that can be read at an offset. */
 ssize_t io_sendfile(
 	struct conn *c, int fd, int in, off64_t *offset, size_t count);
