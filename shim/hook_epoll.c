@@ -43,18 +43,6 @@ static int after(int r, struct epoll_event *events)
 	return r > 0 && epollset_is_used() ? epollset_translate(events, r) : r;
 }
 
-static int64_t deadline_ms(int timeout)
-{
-	return timeout < 0 ? WAIT_FOREVER : conn_now() + timeout * 1000000LL;
-}
-
-static int64_t deadline_ns(const struct timespec *timeout)
-{
-	return timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
-				 timeout->tv_nsec
-		       : WAIT_FOREVER;
-}
-
 /* Has the set connections in it? */
 static bool is_ours(int epfd, int max)
 {
@@ -112,7 +100,7 @@ HOOK int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
 
 	if (is_plain())
 		return real(epoll_pwait)(epfd, events, max, timeout, mask);
-	until.deadline = deadline_ms(timeout);
+	until.deadline = wait_until_ms(timeout);
 	if (is_ours(epfd, max))
 		return wait_ours(epfd, events, max, &until);
 	{
@@ -142,7 +130,7 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 
 	if (is_plain())
 		return real(epoll_pwait2)(epfd, events, max, timeout, mask);
-	until.deadline = deadline_ns(timeout);
+	until.deadline = wait_until(timeout);
 	if (is_ours(epfd, max))
 		return wait_ours(epfd, events, max, &until);
 	{

@@ -11,6 +11,7 @@
 #include "dial.h"
 #include "io.h"
 #include "plug.h"
+#include "wait.h"
 
 /* readv(2), writev(2): a count or a sum that the kernel does not take. */
 static bool is_bad_iov(const struct iovec *iov, int n)
@@ -56,7 +57,18 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 	return is_bad_iov(iov, n) ? fail(EINVAL) : io_read(c, fd, iov, n);
 }
 
-/* With an offset of -1 these are readv(2) with flags. */
+/* With an offset of -1 these are readv(2) and writev(2) with flags. */
+#define HOOK_WITH_FLAGS(name, of_ours)                                         \
+	HOOK ssize_t name(int fd, const struct iovec *iov, int n,              \
+		off64_t offset, int flags)                                     \
+	{                                                                      \
+		conn_ref struct conn *c = fdtab_get(fd);                       \
+                                                                               \
+		if (!c)                                                        \
+			return real(name)(fd, iov, n, offset, flags);          \
+		return of_ours(c, fd, iov, n, offset, flags);                  \
+	}
+
 static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	int n, off64_t offset, int flags)
 {
@@ -69,25 +81,8 @@ static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	return io_recv(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }
 
-HOOK ssize_t preadv2(
-	int fd, const struct iovec *iov, int n, off_t offset, int flags)
-{
-	conn_ref struct conn *c = fdtab_get(fd);
-
-	if (!c)
-		return real(preadv2)(fd, iov, n, offset, flags);
-	return read_with_flags(c, fd, iov, n, offset, flags);
-}
-
-HOOK ssize_t preadv64v2(
-	int fd, const struct iovec *iov, int n, off64_t offset, int flags)
-{
-	conn_ref struct conn *c = fdtab_get(fd);
-
-	if (!c)
-		return real(preadv64v2)(fd, iov, n, offset, flags);
-	return read_with_flags(c, fd, iov, n, offset, flags);
-}
+HOOK_WITH_FLAGS(preadv2, read_with_flags)
+HOOK_WITH_FLAGS(preadv64v2, read_with_flags)
 
 HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
@@ -154,23 +149,17 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return recv_message(c, fd, msg, flags);
 }
 
-static bool is_over(int64_t deadline)
-{
-	return deadline && conn_now() >= deadline;
-}
-
 /* recvmmsg(2): the timeout is looked at after each message only (BUGS). */
 HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 	struct timespec *timeout)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
-	int64_t end = timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
-					timeout->tv_nsec
-			      : 0;
+	int64_t end;
 	unsigned i;
 
 	if (!c)
 		return real(recvmmsg)(fd, msgs, n, flags, timeout);
+	end = wait_until(timeout);
 	for (i = 0; i < n; i++) {
 		ssize_t got = recv_message(
 			c, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
@@ -178,7 +167,7 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 		if (got < 0)
 			return i ? (int)i : -1;
 		msgs[i].msg_len = (unsigned)got;
-		if (is_over(end))
+		if (end != WAIT_FOREVER && conn_now() >= end)
 			return (int)i + 1;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
@@ -218,25 +207,8 @@ static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	return io_send(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
 }
 
-HOOK ssize_t pwritev2(
-	int fd, const struct iovec *iov, int n, off_t offset, int flags)
-{
-	conn_ref struct conn *c = fdtab_get(fd);
-
-	if (!c)
-		return real(pwritev2)(fd, iov, n, offset, flags);
-	return write_with_flags(c, fd, iov, n, offset, flags);
-}
-
-HOOK ssize_t pwritev64v2(
-	int fd, const struct iovec *iov, int n, off64_t offset, int flags)
-{
-	conn_ref struct conn *c = fdtab_get(fd);
-
-	if (!c)
-		return real(pwritev64v2)(fd, iov, n, offset, flags);
-	return write_with_flags(c, fd, iov, n, offset, flags);
-}
+HOOK_WITH_FLAGS(pwritev2, write_with_flags)
+HOOK_WITH_FLAGS(pwritev64v2, write_with_flags)
 
 HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
@@ -345,23 +317,18 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 
 /* ---- copies inside the kernel ---- */
 
-HOOK ssize_t sendfile(int out, int in, off_t *offset, size_t count)
-{
-	conn_ref struct conn *c = fdtab_get(out);
-
-	if (!c && fdtab_peek(in) <= FDTAB_NOTES)
-		return real(sendfile)(out, in, offset, count);
-	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
-}
-
-HOOK ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
-{
-	conn_ref struct conn *c = fdtab_get(out);
-
-	if (!c && fdtab_peek(in) <= FDTAB_NOTES)
-		return real(sendfile64)(out, in, offset, count);
-	return c ? io_sendfile(c, out, in, offset, count) : fail(EINVAL);
-}
+#define HOOK_SENDFILE(name)                                                    \
+	HOOK ssize_t name(int out, int in, off64_t *offset, size_t count)      \
+	{                                                                      \
+		conn_ref struct conn *c = fdtab_get(out);                      \
+                                                                               \
+		if (!c && fdtab_peek(in) <= FDTAB_NOTES)                       \
+			return real(name)(out, in, offset, count);             \
+		return c ? io_sendfile(c, out, in, offset, count)              \
+			 : fail(EINVAL);                                       \
+	}
+HOOK_SENDFILE(sendfile)
+HOOK_SENDFILE(sendfile64)
 
 HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
 	size_t len, unsigned flags)

@@ -12,13 +12,6 @@
 #include "pollset.h"
 #include "wait.h"
 
-static int64_t deadline_in(const struct timespec *timeout)
-{
-	if (!timeout)
-		return WAIT_FOREVER;
-	return conn_now() + timeout->tv_sec * 1000000000LL + timeout->tv_nsec;
-}
-
 static bool is_valid(const struct timespec *timeout)
 {
 	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 &&
@@ -35,8 +28,8 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		return real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
 		return plug_standard(
-			pollset_poll(fds, n, deadline_in(timeout), mask));
-	deadline = deadline_in(timeout);
+			pollset_poll(fds, n, wait_until(timeout), mask));
+	deadline = wait_until(timeout);
 	r = real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
 		return plug_standard(pollset_poll(fds, n, deadline, mask));
@@ -89,7 +82,7 @@ HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 	if (!has_conns(n, r, w, e) || !is_valid(timeout))
 		return real(pselect)(n, r, w, e, timeout, mask);
 	return plug_standard(
-		pollset_select(n, r, w, e, deadline_in(timeout), mask));
+		pollset_select(n, r, w, e, wait_until(timeout), mask));
 }
 
 /* Linux leaves in *timeout what was not slept: select(2), NOTES. */

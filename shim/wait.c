@@ -15,6 +15,18 @@ int64_t wait_deadline(int64_t timeout)
 	return timeout ? conn_now() + timeout : WAIT_FOREVER;
 }
 
+int64_t wait_until_ms(int timeout)
+{
+	return timeout < 0 ? WAIT_FOREVER : conn_now() + timeout * 1000000LL;
+}
+
+int64_t wait_until(const struct timespec *timeout)
+{
+	return timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
+				 timeout->tv_nsec
+		       : WAIT_FOREVER;
+}
+
 /* What an instruction of the thread raises, and no wait: managed runtimes and
  * crash reporters handle these without SA_RESTART. */
 static bool is_a_fault(int sig)

@@ -15,6 +15,11 @@
 /* The deadline of a timeout in ns; 0 means none. */
 int64_t wait_deadline(int64_t timeout);
 
+/* The same of a time as poll(2) and ppoll(2) have it; less than 0 and NULL:
+ * none. */
+int64_t wait_until_ms(int timeout);
+int64_t wait_until(const struct timespec *timeout);
+
 /*
  * Until the connection is open: 0.  Otherwise the errno value of its failure
  * (told by this), EINTR, or EAGAIN when the deadline is over.  Its handshake
