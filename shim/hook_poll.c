@@ -8,6 +8,7 @@
 #include "hook.h"
 
 #include <errno.h>
+#include "config.h"
 #include "plug.h"
 #include "pollset.h"
 #include "wait.h"
@@ -24,7 +25,7 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	int64_t deadline;
 	int r;
 
-	if (!is_valid(timeout))
+	if (!config_active() || !is_valid(timeout))
 		return real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
 		return plug_standard(
@@ -38,17 +39,16 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 
 HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-	int64_t deadline = WAIT_FOREVER;
+	int64_t deadline;
 	int r;
 
+	if (!config_active())
+		return real(poll)(fds, n, timeout);
+	deadline = timeout ? wait_until_ms(timeout) : 0;
 	if (!pollset_has_conns(fds, n)) {
-		if (timeout > 0)
-			deadline = conn_now() + timeout * 1000000LL;
 		r = real(poll)(fds, n, timeout);
 		if (timeout == 0 || !pollset_has_conns(fds, n))
 			return r;
-	} else if (timeout >= 0) {
-		deadline = conn_now() + timeout * 1000000LL;
 	}
 	return plug_standard(pollset_poll(fds, n, deadline, NULL));
 }
