@@ -169,16 +169,23 @@ static void by_number(void)
 	show("connect", syscall(SYS_connect, fd, &addr, sizeof(addr)));
 	show("write", syscall(SYS_write, fd, "write", 5));
 	show("writev", syscall(SYS_writev, fd, &iov, 1));
+	show("pwritev2", syscall(SYS_pwritev2, fd, &iov, 1, -1L, -1L, 0L));
+	show("offset", syscall(SYS_pwritev2, fd, &iov, 1, 0L, 0L, 0L));
 	show("sendto", syscall(SYS_sendto, fd, "sendto", 6, 0, NULL, 0));
-	say("%s\n", peer("recv 14"));
+	say("%s\n", peer("recv 17"));
 	peer("send hello");
 	show("poll", syscall(SYS_poll, &p, 1, -1));
 	show_bytes("read", syscall(SYS_read, fd, buf, 2), buf);
+	iov = (struct iovec){buf, 1};
+	show_bytes("preadv2",
+		syscall(SYS_preadv2, fd, &iov, 1, -1L, -1L, 0L), buf);
 	show_bytes("recvfrom", syscall(SYS_recvfrom, fd, buf, 9, 0, NULL, NULL),
 		buf);
 	show("getpeername", syscall(SYS_getpeername, fd, &addr, &len));
 	show("fcntl", syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK));
 	show("read", syscall(SYS_read, fd, buf, 2));
+	show("preadv2",
+		syscall(SYS_preadv2, fd, &iov, 1, -1L, -1L, (long)RWF_NOWAIT));
 	show("close", syscall(SYS_close, fd));
 	say("%s\n", peer("end"));
 }
