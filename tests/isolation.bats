@@ -174,6 +174,10 @@ own handshakes: good"
 	assert_conversed
 	start_server tlsserver localhost handshake echo
 	rm "$RUN_DIR/shim.log"
+	run -0 shim "$BUILD_DIR/prog/confined" "$PORT" nofiles-by-number
+	assert_conversed
+	start_server tlsserver localhost handshake echo
+	rm "$RUN_DIR/shim.log"
 	unset TLSSHIM_CA_FILE
 	SSL_CERT_DIR=$CA_DIR/ca.d run -0 shim "$BUILD_DIR/prog/confined" "$PORT" nofiles
 	assert_conversed

@@ -6,9 +6,9 @@
  *
  * Steps: clearenv; wipe (overwrites the strings of the environment, as nginx
  * does); chroot=DIR; pivot=DIR (pivot_root, as containers do); setuid=UID;
- * nofiles (a seccomp filter under which no file can be opened); landlock (no
- * file can be read); threads (the same from several threads at once).  Prints
- * what comes back: "plaintext-marker" a connection.
+ * nofiles (a seccomp filter under which no file can be opened), and the same
+ * by syscall(); landlock (no file can be read); threads (the same from several
+ *threads at once).  Prints what comes back: "plaintext-marker" a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,19 @@ static void *converse(void *arg)
 	return arg;
 }
 
-static void forbid_files(void)
+static int prctl_by_number(int option, ...)
+{
+	unsigned long args[2];
+	va_list ap;
+
+	va_start(ap, option);
+	args[0] = va_arg(ap, unsigned long);
+	args[1] = va_arg(ap, unsigned long);
+	va_end(ap);
+	return (int)syscall(SYS_prctl, option, args[0], args[1], 0L, 0L);
+}
+
+static void forbid_files(int (*restrict_by)(int option, ...))
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -71,8 +84,8 @@ static void forbid_files(void)
 	struct sock_fprog program = {
 		sizeof(filter) / sizeof(filter[0]), filter};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+	if (restrict_by(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ||
+		restrict_by(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		die("seccomp");
 }
 
@@ -135,7 +148,9 @@ static void step(const char *name)
 		if (setgroups(0, NULL) < 0 || setuid((uid_t)atoi(arg)) < 0)
 			die("setuid");
 	} else if (!strcmp(name, "nofiles"))
-		forbid_files();
+		forbid_files(prctl);
+	else if (!strcmp(name, "nofiles-by-number"))
+		forbid_files(prctl_by_number);
 	else if (!strcmp(name, "threads"))
 		in_threads();
 	else
