@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which memory a relay keeps.  Knows /proc/self/maps.  The dynamic linker's
- * own data may be among what is dropped.
+ * Which memory a relay keeps.  Knows /proc/self/maps, and where libraries have
+ * their data.  The dynamic linker's own may be among what is dropped.
  */
 #include "lighten.h"
 
+#include <link.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,11 +27,11 @@ struct range {
 	uintptr_t start, end;
 };
 
-struct keep {
+static struct keep {
 	struct range ranges[KEEP_MAX]; /* ascending after sort() */
 	unsigned n;
 	bool full;
-};
+} kept;
 
 static void keep_range(void *arg, const void *start, size_t size)
 {
@@ -43,6 +44,22 @@ static void keep_range(void *arg, const void *start, size_t size)
 	}
 	keep->ranges[keep->n++] =
 		(struct range){from, ((uintptr_t)start + size + page) & ~page};
+}
+
+/* A library's data ends in anonymous memory, which /proc/self/maps does not
+ * tell from what the program mapped right behind it. */
+static int keep_data(struct dl_phdr_info *info, size_t size, void *keep)
+{
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W))
+			keep_range(keep,
+				(void *)(info->dlpi_addr + segment->p_vaddr),
+				segment->p_memsz);
+	}
+	return 0;
 }
 
 static void sort(struct keep *keep)
@@ -91,8 +108,6 @@ static const char *hex(const char *s, uintptr_t *value)
 struct line {
 	uintptr_t start, end;
 	bool is_private; /* and writable, of no file */
-	bool is_heap;
-	bool is_file;
 };
 
 /* "55d0-55d1 rw-p 00000000 00:00 0    [heap]\n" */
@@ -110,9 +125,7 @@ static const char *parse(const char *s, struct line *line)
 		while (*path == ' ')
 			path++;
 	}
-	line->is_file = *path == '/';
-	line->is_heap = strncmp(path, "[heap]", 6) == 0;
-	if (*path != '\n' && !line->is_heap)
+	if (*path != '\n' && strncmp(path, "[heap]", 6) != 0)
 		line->is_private = false;
 	return eol ? eol + 1 : NULL;
 }
@@ -134,19 +147,13 @@ static char *read_maps(void)
 	return n == 0 ? text : NULL;
 }
 
-/* A library's own data may go on in anonymous memory right behind its file:
- * that stays. */
 static void drop_all(const struct keep *keep, const char *maps)
 {
-	uintptr_t file_end = 0;
-
 	while (maps && *maps) {
 		struct line line;
 
 		maps = parse(maps, &line);
-		if (line.is_file || (line.start == file_end && !line.is_heap))
-			file_end = line.end;
-		else if (line.is_private)
+		if (line.is_private)
 			drop(keep, line.start, line.end);
 	}
 }
@@ -164,23 +171,29 @@ static const bool sanitized = true; /* their memory is not ours to judge */
 static const bool sanitized = false;
 #endif
 
+void lighten_prepare(void)
+{
+	kept.n = 0;
+	kept.full = false;
+	dl_iterate_phdr(keep_data, &kept);
+}
+
 void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
 	size_t stack_size)
 {
-	static struct keep keep;
 	const char *maps = read_maps();
 	const char *thread = __builtin_thread_pointer();
 
 	if (!maps || sanitized || !keeps_values_inline())
 		return;
-	keep_range(&keep, stack, stack_size);
-	keep_range(&keep, thread - THREAD_BELOW, THREAD_BELOW + THREAD_ABOVE);
-	keep_range(&keep, maps, MAPS_MAX);
-	keep_range(&keep, legs, n * sizeof(*legs));
-	for (unsigned i = 0; i < n && !keep.full; i++)
-		keep_range(&keep, legs[i].c, sizeof(*legs[i].c));
-	if (!tls_loaded()->memory(keep_range, &keep) || keep.full)
+	keep_range(&kept, stack, stack_size);
+	keep_range(&kept, thread - THREAD_BELOW, THREAD_BELOW + THREAD_ABOVE);
+	keep_range(&kept, maps, MAPS_MAX);
+	keep_range(&kept, legs, n * sizeof(*legs));
+	for (unsigned i = 0; i < n && !kept.full; i++)
+		keep_range(&kept, legs[i].c, sizeof(*legs[i].c));
+	if (!tls_loaded()->memory(keep_range, &kept) || kept.full)
 		return;
-	sort(&keep);
-	drop_all(&keep, maps);
+	sort(&kept);
+	drop_all(&kept, maps);
 }

@@ -9,10 +9,15 @@
 #include <stddef.h>
 #include "relay.h"
 
+/* In the program, before the copy is made: notes what belongs to libraries.
+ * Takes the dynamic linker's lock.  By one thread at a time. */
+void lighten_prepare(void);
+
 /*
- * Unmaps the private anonymous memory of this process but the engine's, the
- * legs, their connections, the given stack and what the C library needs of
- * this thread.  Only in a relay, which has one thread and ends by _exit().
+ * Unmaps the private anonymous memory of this process but the data of
+ * libraries, the engine's, the legs, their connections, the given stack and
+ * what the C library needs of this thread.  Only in a relay, which has one
+ * thread and ends by _exit().
  */
 void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
 	size_t stack_size);

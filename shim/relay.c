@@ -340,6 +340,7 @@ int relay_start(struct relay_leg *legs, unsigned n)
 	}
 	/* While the dynamic linker's data is there, and its lock is free. */
 	real_find_all();
+	lighten_prepare();
 	/* By number: libc's own would leave out the signals it uses. */
 	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	err = run_copy(&start);

@@ -177,8 +177,8 @@ static void by_number(void)
 	show("poll", syscall(SYS_poll, &p, 1, -1));
 	show_bytes("read", syscall(SYS_read, fd, buf, 2), buf);
 	iov = (struct iovec){buf, 1};
-	show_bytes("preadv2",
-		syscall(SYS_preadv2, fd, &iov, 1, -1L, -1L, 0L), buf);
+	show_bytes("preadv2", syscall(SYS_preadv2, fd, &iov, 1, -1L, -1L, 0L),
+		buf);
 	show_bytes("recvfrom", syscall(SYS_recvfrom, fd, buf, 9, 0, NULL, NULL),
 		buf);
 	show("getpeername", syscall(SYS_getpeername, fd, &addr, &len));
