@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
+#include "carry.h"
 #include "config.h"
 #include "epollset.h"
 #include "fdtab.h"
@@ -442,7 +443,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	if (err)
 		return err;
 	warn_of_settings(c);
-	err = sockopt_carry(fd, c->real, why.text, sizeof(why.text));
+	err = carry_over(fd, c->real, why.text, sizeof(why.text));
 	if (err)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);

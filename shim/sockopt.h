@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a socket is asked and told: getsockopt(2), setsockopt(2), ioctl(2),
- * getpeername(2), getsockname(2) on a connection, and the options that are
- * carried over from the program's socket to the real one at connect().
+ * getpeername(2), getsockname(2) on a connection.
  */
 #ifndef TLSSHIM_SOCKOPT_H
 #define TLSSHIM_SOCKOPT_H
@@ -16,23 +15,9 @@ int sockopt_int(int fd, int level, int name);
 /* SO_COOKIE: the same for all copies of a socket, and for no other. */
 uint64_t sockopt_cookie(int fd);
 
-/*
- * Gives the real socket the options and the explicit bind of the program's
- * socket.  Returns 0, or an errno value with the reason in why[0..size): the
- * connection must then be refused, for it would not be what was asked for.
- */
-int sockopt_carry(int from, int to, char *why, unsigned size);
-
 /* Reads into c what the shim must know of the options (timeouts, low-water
  * mark, blocking mode).  Under c's lock or before it is shared. */
 void sockopt_learn(struct conn *c, int fd);
-
-/*
- * An option that was set on a socket that is not connected yet and that
- * cannot be read back (a packet filter, an MD5 key): returns its name, to
- * refuse it, else NULL.
- */
-const char *sockopt_uncarried(int level, int name);
 
 /* The libc calls, on a connection. */
 int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
