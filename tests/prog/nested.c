@@ -38,7 +38,9 @@ static void passed_among_others(void)
 	fds[1] = fds[4] = dial_echo();
 	fds[2] = open("/dev/null", O_RDONLY);
 	fds[3] = dial_echo();
-	show("sendmsg", pass_fds(pair[0], fds, PASSED));
+	/* The child speaks from now on. */
+	if (pass_fds(pair[0], fds, PASSED) != 1)
+		give_up("sendmsg");
 	reap(pid);
 	show("pipe", read(ends[0], buf, 1));
 	answer(fds[1], "still here");
