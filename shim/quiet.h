@@ -6,17 +6,15 @@
 #ifndef TLSSHIM_QUIET_H
 #define TLSSHIM_QUIET_H
 
-#include <signal.h>
+#include "faults.h"
 
-/* Faults are not held back: they would kill, whatever the handler. */
+/* Faults are not held back. */
 static inline void quiet_begin(sigset_t *before)
 {
-	static const int faults[] = {
-		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	sigset_t all;
 
 	sigfillset(&all);
-	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+	for (unsigned i = 0; i < N_FAULTS; i++)
 		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_BLOCK, &all, before);
 }

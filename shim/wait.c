@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/single_threaded.h>
+#include "faults.h"
 #include "real.h"
 
 int64_t wait_deadline(int64_t timeout)
@@ -27,13 +28,13 @@ int64_t wait_until(const struct timespec *timeout)
 		       : WAIT_FOREVER;
 }
 
-/* What an instruction of the thread raises, and no wait: managed runtimes and
- * crash reporters handle these without SA_RESTART. */
+/* Handled without SA_RESTART by many programs, and never amid a wait. */
 static bool is_a_fault(int sig)
 {
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE ||
-	       sig == SIGILL || sig == SIGTRAP || sig == SIGSYS ||
-	       sig == SIGABRT;
+	for (unsigned i = 0; i < N_FAULTS; i++)
+		if (sig == faults[i])
+			return true;
+	return false;
 }
 
 /*
