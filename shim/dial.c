@@ -9,239 +9,27 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include "carry.h"
 #include "config.h"
+#include "contexts.h"
 #include "epollset.h"
+#include "fail.h"
 #include "fdtab.h"
-#include "idle.h"
+#include "gate.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "names.h"
-#include "plug.h"
 #include "policy.h"
-#include "quiet.h"
 #include "real.h"
 #include "report.h"
 #include "sockopt.h"
+#include "transport.h"
 #include "wait.h"
 
 /* Numbers of one socket that was dup'ed before connect(). */
 #define SIBLINGS_MAX 16
-
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-/* By config_dest.context; each is made once. */
-static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];
-
-static int fail(int err)
-{
-	errno = err;
-	return -1;
-}
-
-/* ---- transport: how a session reaches its real socket ---- */
-
-static ssize_t transport_recv(void *owner, void *buf, size_t len)
-{
-	struct conn *c = owner;
-	int kept = atomic_exchange(&c->kernel_error, 0);
-	ssize_t got;
-
-	if (kept)
-		return -kept;
-	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
-	/* The end that SHUT_RD made is not the peer's. */
-	if (got == 0 && c->read_shut)
-		return -EAGAIN;
-	if (got >= 0)
-		c->pulls++;
-	return got < 0 ? -errno : got;
-}
-
-static ssize_t transport_send(void *owner, const void *buf, size_t len)
-{
-	struct conn *c = owner;
-	int kept = atomic_exchange(&c->kernel_error, 0);
-	ssize_t sent;
-
-	if (kept)
-		return -kept;
-	sent = real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return sent < 0 ? -errno : sent;
-}
-
-static void transport_trace(void *owner, const char *step)
-{
-	struct conn *c = owner;
-
-	log_line(LOG_LEVEL_DEBUG, "%s: %s", c->destination, step);
-}
-
-static const struct tls_transport quiet = {
-	transport_recv, transport_send, NULL};
-static const struct tls_transport traced = {
-	transport_recv, transport_send, transport_trace};
-
-/* ---- engine and trust ---- */
-
-static void complain(const char *text)
-{
-	log_line(LOG_LEVEL_ERROR, "%s", text);
-}
-
-/* Tells who hears of what is wrong. */
-static struct tls_context *new_context(const struct tls_engine *tls,
-	const struct config_dest *dest, struct tls_failure *why)
-{
-	struct tls_settings settings = dest->tls;
-
-	settings.complain = complain;
-	/* The engine copies them. */
-	/* cppcheck-suppress returnDanglingLifetime */
-	return tls->context_new(&settings, why);
-}
-
-/* What a thread was before it went through the gate. */
-struct passage {
-	int cancel_state;
-	sigset_t signals;
-};
-
-/* The gate: held by whoever is in the engine without a connection's lock, and
- * while the process is copied.  The thread cannot be cancelled meanwhile, and
- * no handler of the program runs in it that may fork. */
-static struct passage enter_gate(void)
-{
-	struct passage p;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &p.cancel_state);
-	quiet_begin(&p.signals);
-	pthread_mutex_lock(&gate);
-	return p;
-}
-
-static void leave_gate(const struct passage *p)
-{
-	pthread_mutex_unlock(&gate);
-	quiet_end(&p->signals);
-	pthread_setcancelstate(p->cancel_state, NULL);
-}
-
-/* The context of a destination, made once; NULL with *why filled in. */
-static struct tls_context *load_context(
-	const struct config_dest *dest, struct tls_failure *why)
-{
-	struct tls_context **place = &contexts[dest->context];
-	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-	const struct tls_engine *tls;
-	struct passage p;
-
-	if (ctx)
-		return ctx;
-	p = enter_gate();
-	ctx = *place;
-	tls = ctx ? NULL : tls_load(why);
-	if (tls)
-		ctx = new_context(tls, dest, why);
-	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
-	leave_gate(&p);
-	return ctx;
-}
-
-static void preload(const struct config_dest *dest)
-{
-	struct tls_failure why;
-	struct tls_context *ctx = load_context(dest, &why);
-	struct passage p;
-
-	if (!ctx)
-		return;
-	p = enter_gate();
-	tls_loaded()->context_preload(ctx);
-	leave_gate(&p);
-}
-
-void dial_prepare(void)
-{
-	const struct config *config = config_get();
-	int saved_errno = errno;
-
-	if (config_active() && config_selects(config) && !config->error[0]) {
-		preload(&config->base);
-		for (unsigned i = 0; i < config->n_sections; i++)
-			if (!config->sections[i].plaintext)
-				preload(&config->sections[i].dest);
-	}
-	errno = saved_errno;
-}
-
-/* ---- fork ---- */
-
-/* Of the thread that has closed the gate. */
-static sigset_t closers_signals;
-
-void dial_gate_close(void)
-{
-	sigset_t signals;
-
-	quiet_begin(&signals);
-	pthread_mutex_lock(&gate);
-	closers_signals = signals;
-	conn_fork_prepare();
-}
-
-void dial_gate_open(void)
-{
-	sigset_t signals = closers_signals;
-
-	conn_fork_parent();
-	pthread_mutex_unlock(&gate);
-	quiet_end(&signals);
-}
-
-/* Is the gate closed for a fork?  Changed by whoever holds it. */
-static bool forking IDLE_DATA;
-
-/* Connections that are open go to a relay; the gate is for what the child may
- * do with the engine later.  A lone thread that has had no connection leaves
- * nothing half done. */
-static void before_fork(void)
-{
-	if (__libc_single_threaded && !fdtab_is_used())
-		return;
-	plug_all();
-	dial_gate_close();
-	forking = true;
-}
-
-static void after_fork_parent(void)
-{
-	if (!forking)
-		return;
-	forking = false;
-	dial_gate_open();
-}
-
-static void after_fork_child(void)
-{
-	if (!forking)
-		return;
-	forking = false;
-	pthread_mutex_unlock(&gate);
-	conn_fork_child();
-	quiet_end(&closers_signals);
-}
-
-/* Before there are threads: a fork that had begun before the handlers were
- * there might copy an engine that is being loaded. */
-__attribute__((constructor)) static void watch_forks(void)
-{
-	if (config_is_selective())
-		pthread_atfork(
-			before_fork, after_fork_parent, after_fork_child);
-}
 
 /* ---- which sockets ---- */
 
@@ -427,12 +215,12 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	struct tls_identity id;
 	struct tls_context *ctx;
 	bool safe = choose_identity(c, addr, found, &id);
-	struct passage p;
+	struct gate_passage p;
 	int err;
 
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
-	ctx = load_context(c->dest, &why);
+	ctx = contexts_get(c->dest, &why);
 	if (!ctx && !has_free_number(fd))
 		return EMFILE; /* and no file can be at fault */
 	if (!ctx)
@@ -449,10 +237,12 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	sockopt_learn(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sockopt_cookie(fd);
-	p = enter_gate();
-	c->session = c->tls->session_new(
-		ctx, &id, log_wants(LOG_LEVEL_DEBUG) ? &traced : &quiet, c);
-	leave_gate(&p);
+	p = gate_enter();
+	c->session = c->tls->session_new(ctx, &id,
+		log_wants(LOG_LEVEL_DEBUG) ? &transport_traced
+					   : &transport_quiet,
+		c);
+	gate_leave(&p);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : EMFILE;

@@ -25,17 +25,4 @@ int dial_again(struct conn *c, int fd, const struct sockaddr *addr);
 /* Would dial_connect() take this connection? */
 bool dial_wants(const struct sockaddr *addr, socklen_t len);
 
-/* Keeps all other threads out of the engine, for the process is about to be
- * copied; they wait.  Close, copy, open. */
-void dial_gate_close(void);
-void dial_gate_open(void);
-
-/*
- * Loads engine, configuration and trust, and keeps what is read from files in
- * memory: before the root, the user or the system calls of the process are
- * restricted.  Does nothing where no port is selected.  errno is left as
- * found.
- */
-void dial_prepare(void);
-
 #endif

@@ -11,14 +11,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "config.h"
-#include "dial.h"
+#include "contexts.h"
 #include "peers.h"
 #include "relay.h"
 
 #define HOOK_RESTRICT(name, params, args)                                      \
 	HOOK int name params                                                   \
 	{                                                                      \
-		dial_prepare();                                                \
+		contexts_prepare();                                            \
 		return real(name) args;                                        \
 	}
 HOOK_RESTRICT(chroot, (const char *path), (path))
@@ -46,7 +46,7 @@ HOOK int prctl(int option, ...)
 		args[i] = va_arg(ap, unsigned long);
 	va_end(ap);
 	if (option == PR_SET_SECCOMP || option == PR_SET_NO_NEW_PRIVS)
-		dial_prepare();
+		contexts_prepare();
 	return real(prctl)(option, args[0], args[1], args[2], args[3]);
 }
 

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 #include "config.h"
-#include "dial.h"
+#include "contexts.h"
 #include "hook.h"
 #include "keeper.h"
 #include "plug.h"
@@ -94,7 +94,7 @@ void *hook_syscall_target(long n, long a)
 	if (!config_active())
 		return (void *)real(syscall);
 	if (restricts(n))
-		dial_prepare();
+		contexts_prepare();
 	if (n == SYS_vfork || n == SYS_clone || n == SYS_clone3)
 		keeper_begin();
 	if (is_listed(n))

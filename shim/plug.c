@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "conn.h"
-#include "dial.h"
 #include "epollset.h"
 #include "fdtab.h"
+#include "gate.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
@@ -347,7 +347,7 @@ static void hand_over(struct plan *plan)
 	unsigned n;
 	int err = 0;
 
-	dial_gate_close();
+	gate_close();
 	for (unsigned i = 0; i < plan->n; i++)
 		epollset_set_aside(plan->all[i].c);
 	n = make_legs(plan);
@@ -360,7 +360,7 @@ static void hand_over(struct plan *plan)
 		if (err)
 			refuse(&plan->all[i], strerrordesc_np(err));
 	}
-	dial_gate_open();
+	gate_open();
 }
 
 static void finish(struct plan *plan)
@@ -438,11 +438,11 @@ bool plug_rest(struct conn *c)
 	if (keeper_is_borrowed() || !begin(&plan))
 		return false;
 	plan.legs[0] = (struct relay_leg){.c = c, .inner = -1};
-	dial_gate_close();
+	gate_close();
 	err = relay_start(plan.legs, 1);
 	if (!err)
 		conn_plugged(c);
-	dial_gate_open();
+	gate_open();
 	log_line(LOG_LEVEL_INFO, "%s: the rest is sent by a relay: %s",
 		c->destination, err ? strerrordesc_np(err) : "started");
 	finish(&plan);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One context for all destinations of equal settings.
+ */
+#include "contexts.h"
+
+#include <errno.h>
+#include "gate.h"
+#include "log.h"
+
+/* By config_dest.context; each is made once. */
+static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];
+
+static void complain(const char *text)
+{
+	log_line(LOG_LEVEL_ERROR, "%s", text);
+}
+
+/* Tells who hears of what is wrong. */
+static struct tls_context *new_context(const struct tls_engine *tls,
+	const struct config_dest *dest, struct tls_failure *why)
+{
+	struct tls_settings settings = dest->tls;
+
+	settings.complain = complain;
+	/* The engine copies them. */
+	/* cppcheck-suppress returnDanglingLifetime */
+	return tls->context_new(&settings, why);
+}
+
+struct tls_context *contexts_get(
+	const struct config_dest *dest, struct tls_failure *why)
+{
+	struct tls_context **place = &contexts[dest->context];
+	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	const struct tls_engine *tls;
+	struct gate_passage p;
+
+	if (ctx)
+		return ctx;
+	p = gate_enter();
+	ctx = *place;
+	tls = ctx ? NULL : tls_load(why);
+	if (tls)
+		ctx = new_context(tls, dest, why);
+	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
+	gate_leave(&p);
+	return ctx;
+}
+
+static void preload(const struct config_dest *dest)
+{
+	struct tls_failure why;
+	struct tls_context *ctx = contexts_get(dest, &why);
+	struct gate_passage p;
+
+	if (!ctx)
+		return;
+	p = gate_enter();
+	tls_loaded()->context_preload(ctx);
+	gate_leave(&p);
+}
+
+void contexts_prepare(void)
+{
+	const struct config *config = config_get();
+	int saved_errno = errno;
+
+	if (config_active() && config_selects(config) && !config->error[0]) {
+		preload(&config->base);
+		for (unsigned i = 0; i < config->n_sections; i++)
+			if (!config->sections[i].plaintext)
+				preload(&config->sections[i].dest);
+	}
+	errno = saved_errno;
+}

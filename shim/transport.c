@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's callbacks: ciphertext in and out of the real socket, without
+ * waiting.
+ */
+#include "transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include "conn.h"
+#include "log.h"
+#include "real.h"
+
+static ssize_t transport_recv(void *owner, void *buf, size_t len)
+{
+	struct conn *c = owner;
+	int kept = atomic_exchange(&c->kernel_error, 0);
+	ssize_t got;
+
+	if (kept)
+		return -kept;
+	got = real(recv)(c->real, buf, len, MSG_DONTWAIT);
+	/* The end that SHUT_RD made is not the peer's. */
+	if (got == 0 && c->read_shut)
+		return -EAGAIN;
+	if (got >= 0)
+		c->pulls++;
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t transport_send(void *owner, const void *buf, size_t len)
+{
+	struct conn *c = owner;
+	int kept = atomic_exchange(&c->kernel_error, 0);
+	ssize_t sent;
+
+	if (kept)
+		return -kept;
+	sent = real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
+static void transport_trace(void *owner, const char *step)
+{
+	struct conn *c = owner;
+
+	log_line(LOG_LEVEL_DEBUG, "%s: %s", c->destination, step);
+}
+
+const struct tls_transport transport_quiet = {
+	transport_recv, transport_send, NULL};
+const struct tls_transport transport_traced = {
+	transport_recv, transport_send, transport_trace};
