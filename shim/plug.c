@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
+#include "mutex.h"
 #include "real.h"
 #include "relay.h"
 #include "sockopt.h"
@@ -35,20 +35,18 @@ struct leaving {
 };
 
 /* One hand-over at a time: two would plug the same placeholder. */
-static pthread_mutex_t plugging = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static struct mutex plugging;
 
 /* In a copy of the process it may be held by a thread that is not there.
  * false: this very thread plugs, and is in a signal handler. */
 static bool lock_plugging(void)
 {
-	static const pthread_mutex_t fresh =
-		PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 	static _Atomic(uint64_t) keeper;
 	uint64_t now = keeper_token(), before = atomic_exchange(&keeper, now);
 
 	if (before && before != now)
-		plugging = fresh;
-	return pthread_mutex_lock(&plugging) == 0;
+		plugging = (struct mutex){0, 0};
+	return mutex_lock(&plugging);
 }
 
 struct plan {
@@ -372,7 +370,7 @@ static void finish(struct plan *plan)
 		conn_put(plan->all[i].c);
 	}
 	munmap(plan->legs, plan->mapped);
-	pthread_mutex_unlock(&plugging);
+	mutex_unlock(&plugging);
 }
 
 static void run(struct plan *plan)
@@ -390,7 +388,7 @@ static bool begin(struct plan *plan)
 		return false;
 	if (make_room(plan))
 		return true;
-	pthread_mutex_unlock(&plugging);
+	mutex_unlock(&plugging);
 	return false;
 }
 

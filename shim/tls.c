@@ -25,6 +25,7 @@
 #define ENGINE_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
 #endif
 
+/* No signal handler meets it: see gate.h. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct tls_engine *loaded;
 

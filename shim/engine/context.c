@@ -32,7 +32,8 @@ struct tls_context {
 	atomic_bool frozen;    /* no file is looked at any more */
 };
 
-/* Of every tls_context's current: held for a few loads. */
+/* Of every tls_context's current: held for a few loads.  No signal handler
+ * meets it: whoever wants a context is behind the gate (gate.h). */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A ticket of a session whose peer was verified, by this handshake or by the

@@ -5,9 +5,9 @@
  */
 #include "tickets.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
+#include "../mutex.h"
 #include "arena.h"
 
 struct ticket {
@@ -18,7 +18,9 @@ struct ticket {
 	size_t key_len;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* A signal handler that interrupts its holder finds no ticket and leaves
+ * none. */
+static struct mutex lock;
 static unsigned generation;
 
 /* FNV-1a; equal hashes are followed by a comparison of the keys. */
@@ -148,9 +150,10 @@ bool tickets_put(struct tickets *t, const struct identity *id, SSL_SESSION *s)
 
 	if (!id->key_len)
 		return false;
-	pthread_mutex_lock(&lock);
+	if (!mutex_lock(&lock))
+		return false;
 	kept = put(t, id, s);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return kept;
 }
 
@@ -160,24 +163,26 @@ SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id)
 
 	if (!id->key_len)
 		return NULL;
-	pthread_mutex_lock(&lock);
+	if (!mutex_lock(&lock))
+		return NULL;
 	s = take(t, id);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return s;
 }
 
 void tickets_clear(struct tickets *t)
 {
-	pthread_mutex_lock(&lock);
+	if (!mutex_lock(&lock))
+		return;
 	while (t->n)
 		drop(&t->slots[--t->n]);
 	arena_free(t->slots);
 	t->slots = NULL;
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 void tickets_fork_child(void)
 {
-	pthread_mutex_init(&lock, NULL);
+	lock = (struct mutex){0, 0};
 	generation++;
 }
