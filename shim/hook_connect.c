@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "config.h"
 #include "dial.h"
 #include "io.h"
 #include "keeper.h"
@@ -22,7 +23,7 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 		len <= sizeof(struct sockaddr_storage))
 		return plug_standard(dial_again(c, fd, to));
 	fdtab_unnote(fd, FDTAB_SETTLED); /* AF_UNSPEC disconnects */
-	if (c || !dial_wants(to, len))
+	if (c || !config_active())
 		return real(connect)(fd, addr, len);
 	return plug_standard(dial_connect(fd, to, len));
 }
