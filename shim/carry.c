@@ -15,7 +15,7 @@
 #include "log.h"
 #include "policy.h"
 #include "real.h"
-#include "sockopt.h"
+#include "sock.h"
 
 /* Newer than the libc headers of some supported systems. */
 #ifndef SO_BUF_LOCK
@@ -66,10 +66,9 @@ static const struct value *defaults_of(int fresh, struct value *room)
 	enum { UNKNOWN, BEING_WRITTEN, KNOWN };
 	static struct value kept[2][CARRIED];
 	static atomic_int state[2];
-	int six = sockopt_int(fresh, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
+	int six = sock_int(fresh, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
 	int unknown = UNKNOWN;
-	bool is_usual =
-		sockopt_int(fresh, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+	bool is_usual = sock_int(fresh, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
 
 	if (is_usual && atomic_load(&state[six]) == KNOWN)
 		return kept[six];

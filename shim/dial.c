@@ -24,6 +24,7 @@
 #include "policy.h"
 #include "real.h"
 #include "report.h"
+#include "sock.h"
 #include "sockopt.h"
 #include "transport.h"
 #include "wait.h"
@@ -35,9 +36,9 @@
 
 static bool is_inet_stream(int fd)
 {
-	int domain = sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
+	int domain = sock_int(fd, SOL_SOCKET, SO_DOMAIN);
 
-	return sockopt_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	return sock_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
 	       (domain == AF_INET || domain == AF_INET6);
 }
 
@@ -45,11 +46,9 @@ static bool is_inet_stream(int fd)
  * not see: the kernel will say EISCONN, EALREADY. */
 static bool is_in_use(int fd)
 {
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
+	int state = sock_tcp_state(fd);
 
-	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_state != TCP_CLOSE;
+	return state >= 0 && state != TCP_CLOSE;
 }
 
 /* What to do with this address; *found is filled in where that asks for
@@ -177,8 +176,8 @@ static bool has_free_number(int fd)
 static int open_real(struct conn *c, int fd)
 {
 	int type = SOCK_STREAM | SOCK_CLOEXEC;
-	int s = real(socket)(sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), type,
-		sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL));
+	int s = real(socket)(sock_int(fd, SOL_SOCKET, SO_DOMAIN), type,
+		sock_int(fd, SOL_SOCKET, SO_PROTOCOL));
 
 	if (s < 0)
 		return errno;
@@ -236,7 +235,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
 	set_target(c, tls_port);
-	c->cookie = sockopt_cookie(fd);
+	c->cookie = sock_cookie(fd);
 	p = gate_enter();
 	c->session = c->tls->session_new(ctx, &id,
 		log_wants(LOG_LEVEL_DEBUG) ? &transport_traced

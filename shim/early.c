@@ -5,13 +5,12 @@
 #include "early.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "real.h"
+#include "sock.h"
 
 #define EARLY_HEADS 1024
 #define EARLY_PER_SLAB 100
@@ -86,12 +85,9 @@ static void drop_early(struct early **at)
 
 enum early_kind early_kind(int fd)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+	switch (sock_tcp_state(fd)) {
+	case -1:
 		return errno == ENOTSOCK ? EARLY_NO_SOCKET : EARLY_SETTLED;
-	switch (info.tcpi_state) {
 	case TCP_CLOSE:
 		return EARLY_FRESH;
 	case TCP_SYN_SENT:

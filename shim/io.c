@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include "fail.h"
 #include "real.h"
+#include "sock.h"
 #include "wait.h"
 
 #define IOV_VIEW 16
@@ -413,17 +414,6 @@ static int give_up_opening(struct conn *c)
 	return 0;
 }
 
-/* Both directions have ended, by FINs or a reset. */
-static bool is_over(const struct conn *c)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	return real(getsockopt)(c->real, IPPROTO_TCP, TCP_INFO, &info, &len) ==
-		       0 &&
-	       info.tcpi_state == TCP_CLOSE;
-}
-
 int io_shutdown(struct conn *c, int fd, int how)
 {
 	int err = conn_lock(c);
@@ -439,7 +429,8 @@ int io_shutdown(struct conn *c, int fd, int how)
 		err = EINVAL;
 	else if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING)
 		return give_up_opening(c);
-	else if (c->state != CONN_OPEN || is_over(c))
+	/* Both directions have ended, by FINs or a reset. */
+	else if (c->state != CONN_OPEN || sock_tcp_state(c->real) == TCP_CLOSE)
 		err = ENOTCONN;
 	if (!err && how != SHUT_WR) {
 		c->read_shut = true;

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "log.h"
 #include "real.h"
+#include "sock.h"
 
 static struct peers inherited;
 static bool by_environment;
@@ -173,21 +174,9 @@ __attribute__((constructor)) static void inherit(
 
 /* ---- answers ---- */
 
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-	int saved_errno = errno;
-
-	if (real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
-		cookie = 0;
-	errno = saved_errno;
-	return cookie;
-}
-
 static const struct peer *find_inherited(int fd)
 {
-	return inherited.n ? find(&inherited, cookie_of(fd)) : NULL;
+	return inherited.n ? find(&inherited, sock_cookie(fd)) : NULL;
 }
 
 bool peers_has(int fd)

@@ -21,7 +21,7 @@
 #include "mutex.h"
 #include "real.h"
 #include "relay.h"
-#include "sockopt.h"
+#include "sock.h"
 #include "wait.h"
 
 /* How long a placeholder may take to reach the loopback. */
@@ -145,7 +145,7 @@ static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
 	if (listener < 0)
 		return -1;
 	if (real(getsockname)(listener, &to.any, &to_len) == 0) {
-		if (sockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+		if (sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
 			policy_map_v4(&to, &to_len);
 		if (connect_to(fd, &to, to_len, end) == 0)
 			inner = accept_placeholder(listener, fd, end);
@@ -170,7 +170,7 @@ static int make_inner(int fd)
 	clear_routing(fd);
 	inner = plug_at(fd, &v4, sizeof(v4.in), end);
 	/* A socket that is bound to ::1 cannot reach 127.0.0.1. */
-	if (inner < 0 && sockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+	if (inner < 0 && sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
 		inner = plug_at(fd, &v6, sizeof(v6.in6), end);
 	if (inner < 0)
 		return -1;
@@ -210,7 +210,7 @@ static bool is_planned(const struct plan *plan, const struct conn *c)
  * of vfork() it may be something else by now. */
 static bool is_placeholder(const struct conn *c, int fd)
 {
-	return sockopt_cookie(fd) == c->cookie;
+	return sock_cookie(fd) == c->cookie;
 }
 
 /* Another thread may close the number at any time, and its next socket have
@@ -261,7 +261,7 @@ static void refuse(const struct leaving *one, const char *why)
 	/* A socket that is connected to nothing again, not one that ended:
 	 * without the error that tells of this. */
 	real(connect)(one->fd, &none, sizeof(none));
-	sockopt_int(one->fd, SOL_SOCKET, SO_ERROR);
+	sock_int(one->fd, SOL_SOCKET, SO_ERROR);
 	log_line(LOG_LEVEL_ERROR,
 		"%s: cannot hand the connection over to a relay: %s; whoever "
 		"uses it outside this process gets EPIPE and ENOTCONN",

@@ -21,24 +21,6 @@ static int result(int err)
 	return err ? fail(err) : 0;
 }
 
-int sockopt_int(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value
-								    : -1;
-}
-
-uint64_t sockopt_cookie(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	return cookie;
-}
-
 /* ---- what the shim must know ---- */
 
 static int64_t timeout_of(int fd, int name)

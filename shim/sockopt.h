@@ -9,12 +9,6 @@
 #include <stdbool.h>
 #include "conn.h"
 
-/* An option that is an int; -1: it has none of that name. */
-int sockopt_int(int fd, int level, int name);
-
-/* SO_COOKIE: the same for all copies of a socket, and for no other. */
-uint64_t sockopt_cookie(int fd);
-
 /* Reads into c what the shim must know of the options (timeouts, low-water
  * mark, blocking mode).  Under c's lock or before it is shared. */
 void sockopt_learn(struct conn *c, int fd);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * getsockopt(2) for those who want one answer.
+ */
+#include "sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include "real.h"
+
+int sock_int(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return real(getsockopt)(fd, level, name, &value, &len) == 0 ? value
+								    : -1;
+}
+
+uint64_t sock_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int saved_errno = errno;
+
+	if (real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		cookie = 0;
+	errno = saved_errno;
+	return cookie;
+}
+
+int sock_tcp_state(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
+		       ? info.tcpi_state
+		       : -1;
+}
