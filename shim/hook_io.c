@@ -295,18 +295,19 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	return real(sendmsg)(fd, msg, flags);
 }
 
+/* One by one where they are ours, or may open a connection of ours. */
 HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	bool ours = (flags & MSG_FASTOPEN) || fdtab_peek(fd) > FDTAB_NOTES;
 	unsigned i;
 
-	if (!c && atomic_load(&conn_count))
+	if (!ours && atomic_load(&conn_count))
 		for (i = 0; i < n; i++)
 			plug_passed(&msgs[i].msg_hdr);
-	if (!c)
+	if (!ours)
 		return real(sendmmsg)(fd, msgs, n, flags);
 	for (i = 0; i < n; i++) {
-		ssize_t sent = send_message(c, fd, &msgs[i].msg_hdr, flags);
+		ssize_t sent = sendmsg(fd, &msgs[i].msg_hdr, flags);
 
 		if (sent < 0)
 			return i ? (int)i : -1;

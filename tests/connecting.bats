@@ -135,7 +135,7 @@ load lib/oracle
 	same connecting unconnected
 }
 
-@test "sendto and sendmsg with MSG_FASTOPEN connect and send" {
+@test "sendto, sendmsg and sendmmsg with MSG_FASTOPEN connect and send" {
 	same connecting fastopen-sendto
 }
 

@@ -399,6 +399,7 @@ static void fastopen_sendto(void)
 		.msg_namelen = sizeof(addr),
 		.msg_iov = iov,
 		.msg_iovlen = 2};
+	struct mmsghdr twice[2] = {{.msg_hdr = msg}, {.msg_hdr = msg}};
 	int fd = stream_socket(false);
 
 	show("sendto", sendto(fd, "hello", 5, MSG_FASTOPEN,
@@ -419,6 +420,11 @@ static void fastopen_sendto(void)
 	show_poll("poll", fd, POLLOUT, -1);
 	show("write", write(fd, "hello", 5));
 	say("%s\n", peer("@3 recv 5"));
+	close(fd);
+	fd = stream_socket(false);
+	show("sendmmsg", sendmmsg(fd, twice, 2, MSG_FASTOPEN));
+	say("%s\n", peer("@4 recv 5"));
+	use(fd);
 	close(fd);
 	fd = stream_socket(false);
 	addr = nobody();
