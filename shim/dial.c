@@ -34,12 +34,20 @@
 
 /* ---- which sockets ---- */
 
-static bool is_inet_stream(int fd)
+enum kind { KIND_TCP, KIND_OTHER, KIND_UNKNOWN };
+
+/* Unknown: a seccomp filter, say, hides what it is, and it may be TCP. */
+static enum kind kind_of(int fd)
 {
 	int domain = sock_int(fd, SOL_SOCKET, SO_DOMAIN);
+	int type = domain < 0 ? -1 : sock_int(fd, SOL_SOCKET, SO_TYPE);
 
-	return sock_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-	       (domain == AF_INET || domain == AF_INET6);
+	if (type < 0)
+		return errno == EBADF || errno == ENOTSOCK ? KIND_OTHER
+							   : KIND_UNKNOWN;
+	return type == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)
+		       ? KIND_TCP
+		       : KIND_OTHER;
 }
 
 /* A socket that is connected, connecting or listening by means that we did
@@ -343,10 +351,15 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	struct policy_choice choice = choose(addr, len, &found);
 	/* Also when the thread is cancelled. */
 	conn_ref struct conn *c = NULL;
+	enum kind kind =
+		choice.verdict == POLICY_PLAIN ? KIND_OTHER : kind_of(fd);
 	int r;
 
-	if (choice.verdict == POLICY_PLAIN || !is_inet_stream(fd) ||
-		is_in_use(fd))
+	if (kind == KIND_UNKNOWN)
+		return refuse_choice(addr, &found,
+			"what kind of socket this is cannot be found out "
+			"(getsockopt)");
+	if (kind == KIND_OTHER || is_in_use(fd))
 		return real(connect)(fd, addr, len);
 	if (choice.verdict == POLICY_REFUSE)
 		return refuse_choice(addr, &found, choice.why);

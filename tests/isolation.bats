@@ -183,6 +183,14 @@ own handshakes: good"
 	assert_conversed
 }
 
+@test "a seccomp filter that hides what kind of socket it is" {
+	start_server tlsserver localhost handshake echo
+	run -99 shim "$BUILD_DIR/prog/confined" "$PORT" nooptions
+	assert_output "connect: Permission denied"
+	assert_log "refused: what kind of socket this is cannot be found out"
+	assert_wire_silent
+}
+
 @test "all of it at once, and threads" {
 	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"

@@ -7,8 +7,9 @@
  * Steps: clearenv; wipe (overwrites the strings of the environment, as nginx
  * does); chroot=DIR; pivot=DIR (pivot_root, as containers do); setuid=UID;
  * nofiles (a seccomp filter under which no file can be opened), and the same
- * by syscall(); landlock (no file can be read); threads (the same from several
- *threads at once).  Prints what comes back: "plaintext-marker" a connection.
+ * by syscall(); nooptions (one under which no socket option can be read);
+ * landlock (no file can be read); threads (the same from several threads at
+ * once).  Prints what comes back: "plaintext-marker" a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -71,13 +72,14 @@ static int prctl_by_number(int option, ...)
 	return (int)syscall(SYS_prctl, option, args[0], args[1], 0L, 0L);
 }
 
-static void forbid_files(int (*restrict_by)(int option, ...))
+static void forbid(
+	int (*restrict_by)(int option, ...), unsigned call, unsigned other)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 	};
@@ -148,9 +150,11 @@ static void step(const char *name)
 		if (setgroups(0, NULL) < 0 || setuid((uid_t)atoi(arg)) < 0)
 			die("setuid");
 	} else if (!strcmp(name, "nofiles"))
-		forbid_files(prctl);
+		forbid(prctl, SYS_open, SYS_openat);
 	else if (!strcmp(name, "nofiles-by-number"))
-		forbid_files(prctl_by_number);
+		forbid(prctl_by_number, SYS_open, SYS_openat);
+	else if (!strcmp(name, "nooptions"))
+		forbid(prctl, SYS_getsockopt, SYS_getsockopt);
 	else if (!strcmp(name, "threads"))
 		in_threads();
 	else
