@@ -61,23 +61,30 @@ int log_descriptor(void)
 }
 
 /*
- * One writev() that raises no SIGPIPE: only if none was pending already is
- * the one after EPIPE ours to take back.  EINTR means that the reader is slow
- * and a handler wants the program to go on: the line is dropped.
+ * One writev() that raises no SIGPIPE, where the reader has gone, and no
+ * SIGXFSZ, where the file may not grow (RLIMIT_FSIZE): only if none was pending
+ * already is the one that comes with the error ours to take back.  EINTR means
+ * that the reader is slow and a handler wants the program to go on: the line is
+ * dropped.
  */
 static bool write_quietly(int fd, const struct iovec *iov, int n)
 {
 	const struct timespec now = {0};
-	sigset_t sigpipe, before, pending;
+	sigset_t ours, before, pending;
 	ssize_t written;
 
-	sigemptyset(&sigpipe);
-	sigaddset(&sigpipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
 	sigpending(&pending);
 	written = real(writev)(fd, iov, n);
-	if (written < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
-		sigtimedwait(&sigpipe, NULL, &now);
+	if (sigismember(&pending, SIGPIPE))
+		sigdelset(&ours, SIGPIPE);
+	if (sigismember(&pending, SIGXFSZ))
+		sigdelset(&ours, SIGXFSZ);
+	if (written < 0 && (errno == EPIPE || errno == EFBIG))
+		sigtimedwait(&ours, NULL, &now);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return written >= 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log: the formatter, what a line looks like, where it goes, and that a
- * line never hurts: no SIGPIPE, no changed errno, nothing for a peer to read.
+ * line never hurts: no signal, no changed errno, nothing for a peer to read.
  */
 #include "unit.h"
 
@@ -254,29 +254,30 @@ static void says_nothing_to_a_peer(void **state)
 	close(fd);
 }
 
-static int n_sigpipe;
+static int n_raised;
 
-static void on_sigpipe(int sig)
+static void on_signal(int sig)
 {
-	n_sigpipe += sig == SIGPIPE;
+	(void)sig;
+	n_raised++;
 }
 
 /* Nor does a line eat a SIGPIPE that was the program's. */
 static void a_reader_that_left_is_no_sigpipe(void **state)
 {
-	struct sigaction act = {.sa_handler = on_sigpipe}, before;
+	struct sigaction act = {.sa_handler = on_signal}, before;
 	sigset_t set, pending;
 
 	(void)state;
 	sigaction(SIGPIPE, &act, &before);
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
-	n_sigpipe = 0;
+	n_raised = 0;
 	close(stderr_pipe());
 	errno = EXDEV;
 	log_line(LOG_LEVEL_ERROR, "lost");
 	assert_int_equal(EXDEV, errno);
-	assert_int_equal(0, n_sigpipe);
+	assert_int_equal(0, n_raised);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	log_line(LOG_LEVEL_ERROR, "lost");
 	sigpending(&pending);
@@ -284,8 +285,32 @@ static void a_reader_that_left_is_no_sigpipe(void **state)
 	raise(SIGPIPE);
 	log_line(LOG_LEVEL_ERROR, "lost");
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	assert_int_equal(1, n_sigpipe);
+	assert_int_equal(1, n_raised);
 	sigaction(SIGPIPE, &before, NULL);
+}
+
+/* RLIMIT_FSIZE: the program may never write a file itself. */
+static void a_file_at_its_limit_is_no_sigxfsz(void **state)
+{
+	struct sigaction act = {.sa_handler = on_signal}, before;
+	struct rlimit limit, none;
+	int reader = stderr_pipe();
+
+	(void)state;
+	sigaction(SIGXFSZ, &act, &before);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	none = (struct rlimit){0, limit.rlim_max};
+	n_raised = 0;
+	assert_int_equal(0, log_setup(LOG_SINK_FILE, path, LOG_LEVEL_ERROR));
+	setrlimit(RLIMIT_FSIZE, &none);
+	errno = EXDEV;
+	log_line(LOG_LEVEL_ERROR, "full");
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(EXDEV, errno);
+	assert_int_equal(0, n_raised);
+	assert_string_equal(line("full"), drain(reader));
+	close(reader);
+	sigaction(SIGXFSZ, &before, NULL);
 }
 
 static void a_closed_stderr_costs_the_line(void **state)
@@ -559,6 +584,7 @@ int main(void)
 		log_test(writes_what_the_level_asks_for),
 		log_test(says_nothing_to_a_peer),
 		log_test(a_reader_that_left_is_no_sigpipe),
+		log_test(a_file_at_its_limit_is_no_sigxfsz),
 		log_test(a_closed_stderr_costs_the_line),
 		log_test(writes_to_a_file_out_of_the_way),
 		log_test(appends_to_a_file_behind_a_link),
