@@ -81,9 +81,10 @@ struct conn {
 	union policy_addr self;		       /* once plugged */
 	socklen_t addr_len;
 	struct watch *watches; /* its places in epoll sets */
-	unsigned pulls;	       /* receives that brought something in */
+	uint64_t pulled;       /* bytes that the kernel has given us */
+	bool pulled_all;       /* ...and it had no more of them just then */
 	bool changed;	   /* the state changed since the watches were told */
-	unsigned noted;	   /* what they were told: watch.c's digest */
+	uint64_t noted;	   /* what they were told: watch.c's digest */
 	bool end_reported; /* to the log */
 	const struct config_dest *dest; /* what holds for it */
 	const struct tls_engine *tls;

@@ -218,8 +218,12 @@ static bool probe_readable(struct conn *c)
 		if (c->tls->probe(c->session) == TLS_FAILED)
 			conn_break(c);
 		break;
-	case TLS_OK:
 	case TLS_EOF:
+		/* The same: then it is POLLRDHUP, too, with or without FIN. */
+		if (c->tls->probe(c->session) == TLS_EOF)
+			c->read_end = true;
+		break;
+	case TLS_OK:
 		break;
 	}
 	return true;

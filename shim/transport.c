@@ -23,9 +23,11 @@ static ssize_t transport_recv(void *owner, void *buf, size_t len)
 	/* The end that SHUT_RD made is not the peer's. */
 	if (got == 0 && c->read_shut)
 		return -EAGAIN;
-	if (got >= 0)
-		c->pulls++;
-	return got < 0 ? -errno : got;
+	if (got < 0)
+		return -errno;
+	c->pulled += (size_t)got;
+	c->pulled_all = (size_t)got < len;
+	return got;
 }
 
 static ssize_t transport_send(void *owner, const void *buf, size_t len)

@@ -7,7 +7,9 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include "conn.h"
 #include "fdtab.h"
@@ -226,6 +228,38 @@ static bool has_news(const struct conn *c)
 	       (c->maybe_readable || c->read_end || c->read_shut);
 }
 
+/* Bytes or an end wait here that the kernel does not know of.
+ * Level-triggered: told until they are read.  Edge-triggered: told once for
+ * what came since the watch was told last. */
+static bool is_due(const struct conn *c, const struct watch *w)
+{
+	if (w->asked & (uint32_t)EPOLLET && c->pulled <= w->seen)
+		return false;
+	return w->asked & READ_EVENTS || (w->asked & (uint32_t)EPOLLRDHUP &&
+						 (c->read_end || c->read_shut));
+}
+
+/* Where a set is itself being polled, a guess would wake its poller.  Who
+ * sleeps on the socket comes first: conn_before_pull(). */
+static bool waits_for_program(struct conn *c)
+{
+	if (!has_news(c))
+		return false;
+	for (const struct watch *w = c->watches; w; w = w->next)
+		if (atomic_load(&w->set->polled) && !atomic_load(c->waiters))
+			return conn_ready(c, true).readable;
+	return true;
+}
+
+/* Hot or not: is there something that the kernel does not know of? */
+static void heat_or_cool(struct watch *w, bool waits)
+{
+	if (w->armed && ((waits && is_due(w->c, w)) || knows_writable(w)))
+		watch_heat(w);
+	else if (atomic_load(&w->is_hot))
+		watch_cool(w);
+}
+
 /* ---- the program's calls ---- */
 
 static bool uses_real(const struct conn *c, const struct watch_set *set)
@@ -268,7 +302,8 @@ static void take_program(struct watch *w, const struct epoll_event *event)
 	w->armed = true;
 	w->unwanted = false;
 	w->write_due = true;
-	w->seen = w->c->pulls - 1;
+	w->ends = 0;
+	w->seen = 0;
 }
 
 struct watch *watch_find(struct conn *c, const struct watch_set *set, int fd)
@@ -299,10 +334,7 @@ static int note_asked(struct watch *w)
 		err = say(w, EPOLL_CTL_MOD, lax_events(w, st));
 	if (err)
 		return err;
-	if (has_news(w->c) || knows_writable(w))
-		watch_heat(w);
-	else if (atomic_load(&w->is_hot))
-		watch_cool(w);
+	heat_or_cool(w, waits_for_program(w->c));
 	return 0;
 }
 
@@ -343,8 +375,7 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	w->next = c->watches;
 	c->watches = w;
 	c->noted = 0;
-	if (has_news(c) || knows_writable(w))
-		watch_heat(w);
+	heat_or_cool(w, waits_for_program(c));
 	return 0;
 }
 
@@ -414,46 +445,23 @@ void watch_remove_all(struct conn *c)
 
 /* ---- changes of the connection ---- */
 
-/* Bytes wait here that the kernel does not know of.  Level-triggered: told
- * until they are read.  Edge-triggered: told once for what was pulled in
- * since the watch was told last. */
-static bool is_due(const struct conn *c, const struct watch *w)
-{
-	if (!(w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP)))
-		return false;
-	if (w->asked & (uint32_t)EPOLLET)
-		return w->seen != c->pulls;
-	return true;
-}
-
-/* Where a set is itself being polled, a guess would wake its poller. */
-static bool waits_for_program(struct conn *c)
-{
-	if (!has_news(c))
-		return false;
-	for (const struct watch *w = c->watches; w; w = w->next)
-		if (atomic_load(&w->set->polled))
-			return conn_ready(c, true).readable;
-	return true;
-}
-
 /*
  * All that watch_note() goes by, in a word that is never 0: most critical
  * sections change nothing of it.
  */
-static unsigned digest(const struct conn *c)
+static uint64_t digest(const struct conn *c)
 {
 	bool wants_write = c->session && c->tls->pending_out(c->session) > 0;
 
 	return 1u | (unsigned)c->state << 1 | (unsigned)wants_write << 4 |
 	       (unsigned)has_news(c) << 5 | (unsigned)c->read_end << 6 |
 	       (unsigned)c->read_shut << 7 | (unsigned)c->write_end << 8 |
-	       (unsigned)(c->error != 0) << 9 | c->pulls << 10;
+	       (unsigned)(c->error != 0) << 9 | c->pulled << 10;
 }
 
 void watch_note(struct conn *c)
 {
-	unsigned now = digest(c);
+	uint64_t now = digest(c);
 	bool waits;
 	struct ready_state st;
 
@@ -472,10 +480,7 @@ void watch_note(struct conn *c)
 		st.readable = waits;
 		sync_kernel(w, st);
 		watch_set_note_handshake(w, c->state == CONN_HANDSHAKING);
-		if (w->armed && ((waits && is_due(c, w)) || knows_writable(w)))
-			watch_heat(w);
-		else if (!waits && atomic_load(&w->is_hot))
-			watch_cool(w);
+		heat_or_cool(w, waits);
 		/* What its poller would be told is for a probe to say. */
 		if (atomic_load(&w->set->polled))
 			now = 0;
@@ -484,45 +489,54 @@ void watch_note(struct conn *c)
 	c->changed = false;
 }
 
+/* What an edge-triggered watch has not been told of. */
+struct news {
+	uint64_t came; /* bytes by now, read or not */
+	uint32_t ends;
+	bool any;
+};
+
+/* Bytes that the kernel has for us: none, if a receive of this moment brought
+ * fewer than there was room for. */
+static size_t still_there(const struct conn *c, uint64_t pulled_before)
+{
+	int there = 0;
+
+	if (c->pulled == pulled_before || !c->pulled_all)
+		real(ioctl)(c->real, FIONREAD, &there);
+	return there > 0 ? (size_t)there : 0;
+}
+
 /*
- * Edge-triggered: is there more to read than when it was told last?  What was
- * pulled in since then, or what the kernel has behind bytes that wait here.
- * The edge of bytes that another thread's call pulled in with those before
- * them, and that were told with them, comes late.
+ * An edge is what came since the last: bytes, wherever they wait by now, for a
+ * partial read pulls in what was told already; an end, once, though it comes
+ * as close_notify and as FIN.
+ * EPOLLOUT: the kernel says it with every other edge.
  */
-static bool has_more(struct watch *w)
+static struct news news_of(const struct watch *w, uint32_t told,
+	uint32_t kernel, uint64_t pulled_before)
 {
-	struct conn *c = w->c;
+	const uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+	struct news news = {.ends = (told | kernel) & ends};
 
-	return w->seen != c->pulls ||
-	       conn_peek_kernel(c, c->real, MSG_DONTWAIT) >= 0;
+	if (w->c->read_end || w->c->read_shut || w->c->state != CONN_OPEN)
+		news.ends |= EPOLLRDHUP;
+	news.came = w->c->pulled + still_there(w->c, pulled_before);
+	news.any = news.ends & ~w->ends ||
+		   (told & READ_EVENTS && news.came > w->seen) ||
+		   (told & WRITE_EVENTS && w->write_due);
+	return news;
 }
 
-static uint32_t only_news(struct watch *w, uint32_t told)
-{
-	if (!(w->asked & (uint32_t)EPOLLET))
-		return told;
-	if (told & READ_EVENTS && w->c->state == CONN_OPEN && !has_more(w))
-		told &= ~READ_EVENTS;
-	w->seen = w->c->pulls;
-	/* The kernel says EPOLLOUT with every other edge. */
-	if (!(told & ~WRITE_EVENTS) && !w->write_due)
-		return 0;
-	if (told & WRITE_EVENTS)
-		w->write_due = false;
-	return told;
-}
-
-uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
+/* Brings the watch up to date.  What the program is to be told, as a
+ * level-triggered watch has it; 0: nothing, or there is no watch any more. */
+static uint32_t bring_up(struct watch *w, uint32_t kernel)
 {
 	struct conn *c = w->c;
 	bool reads = w->asked & (READ_EVENTS | (uint32_t)EPOLLRDHUP);
 	struct ready_state st;
-	uint32_t told;
 
 	c->noted = 0;
-	if (from_kernel && (w->asked & (uint32_t)EPOLLONESHOT))
-		w->kernel_events = 0;
 	if (kernel & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->maybe_readable = true;
 	conn_advance(c);
@@ -538,9 +552,41 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 		w->unwanted = true;
 	if (knows_writable(w))
 		kernel |= EPOLLOUT;
-	told = (uint32_t)(uint16_t)ready_tell(
+	return (uint32_t)(uint16_t)ready_tell(
 		&st, events_of(w->asked), (short)kernel);
-	told = only_news(w, told);
+}
+
+/* What is told once is told whole: whether it may write as well. */
+static uint32_t writable_now(const struct watch *w)
+{
+	struct pollfd p = {.fd = w->c->real, .events = POLLOUT};
+
+	if (!(w->asked & ((uint32_t)EPOLLET | (uint32_t)EPOLLONESHOT)) ||
+		!(w->asked & WRITE_EVENTS))
+		return 0;
+	return real(poll)(&p, 1, 0) > 0 ? (uint32_t)p.revents & EPOLLOUT : 0;
+}
+
+uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
+{
+	uint64_t pulled = w->c->pulled;
+	uint32_t told;
+
+	if (!from_kernel)
+		kernel |= writable_now(w);
+	else if (w->asked & (uint32_t)EPOLLONESHOT)
+		w->kernel_events = 0;
+	told = bring_up(w, kernel);
+	if (told && w->asked & (uint32_t)EPOLLET) {
+		struct news news = news_of(w, told, kernel, pulled);
+
+		w->seen = news.came;
+		w->ends |= news.ends;
+		if (!news.any)
+			return 0;
+		if (told & WRITE_EVENTS)
+			w->write_due = false;
+	}
 	if (told && (w->asked & (uint32_t)EPOLLONESHOT))
 		w->armed = false;
 	return told;

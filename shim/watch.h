@@ -60,7 +60,8 @@ struct watch {
 	bool gone;	/* EPOLL_CTL_DEL was done; the kernel has it still */
 	bool unwanted;	/* the kernel said what nobody asks any more */
 	bool write_due; /* edge-triggered: EPOLLOUT is news... */
-	unsigned seen;	/* ...and what came in by later pulls than this */
+	uint32_t ends;	/* edge-triggered: the ends that were told... */
+	uint64_t seen;	/* ...and so many bytes of the connection's */
 	atomic_bool is_hot; /* changed under the set's lock, too */
 	bool is_shaking;
 	uint64_t call; /* the epoll_wait() that told it last... */

@@ -47,6 +47,18 @@ same()
 	same epoll_events edge
 }
 
+@test "edge-triggered: a partial read makes no edge of what was told" {
+	same epoll_events edge_partial
+}
+
+@test "edge-triggered: what came meanwhile is an edge, wherever it is by now" {
+	same epoll_events edge_partial_more
+}
+
+@test "edge-triggered: close_notify and FIN are one end" {
+	same epoll_events edge_end
+}
+
 @test "edge-triggered, reading and writing and RDHUP" {
 	same epoll_events edge_both
 }

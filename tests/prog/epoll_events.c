@@ -5,6 +5,7 @@
  * nobody.
  * How to run it: loops.h.
  */
+#include <time.h>
 #include "loops.h"
 
 /* ---- level, edge, one shot ---- */
@@ -58,6 +59,91 @@ static void edge(void)
 	look("1 byte", set);
 	take(fd, 0, 1);
 	look("none left", set);
+}
+
+/* A connection with room for more than is pulled in at once. */
+static int open_wide(void)
+{
+	int fd = new_socket(), room = 200000;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	dial(fd);
+	finish(fd);
+	return fd;
+}
+
+/* What is left after a partial read was told with what was read. */
+static void edge_partial(void)
+{
+	int set = new_set(), other = new_set(), fd = open_wide();
+
+	add(set, fd, IN | RDHUP | ET, 1);
+	add(other, fd, IN | OUT | ET, 2);
+	peer_do(&peer, "send 0 16384 16384 16384 16384 16384 16384 16384");
+	look("7 records", set);
+	look("7 records", other);
+	take(fd, 0, 1000);
+	look("partly read", set);
+	take(fd, 0, 70000);
+	look("more of it", set);
+	look("more of it", other);
+	take(fd, 0, 20000);
+	look("more of it", set);
+	peer_do(&peer, "send 0 5");
+	look("5 more", set);
+	look("told", set);
+	take(fd, 0, 30);
+	look("5 more", other);
+	look("told", other);
+	peer_do(&peer, "end 0");
+	look("the end", set);
+	look("the end", other);
+	look("told", set);
+	take(fd, 0, 100000);
+	look("none left", set);
+	take(fd, 0, 100000);
+	look("the end is read", set);
+	look("the end is read", other);
+}
+
+/* What came after it was told, and was pulled in by a partial read. */
+static void edge_partial_more(void)
+{
+	int set = new_set(), fd = open_wide();
+
+	add(set, fd, IN | ET, 1);
+	peer_do(&peer, "send 0 16384 16384 16384 16384 16384 16384");
+	look("6 records", set);
+	peer_do(&peer, "send 0 5 5");
+	take(fd, 0, 90000);
+	look("10 more", set);
+	look("told", set);
+	take(fd, 0, 8300);
+	look("told", set);
+	peer_do(&peer, "end 0");
+	take(fd, 0, 2);
+	look("the end", set);
+	look("told", set);
+	take(fd, 0, 100);
+	look("told", set);
+}
+
+/* The end comes in two pieces: close_notify and FIN. */
+static void edge_end(void)
+{
+	int set = new_set(), fd = open_connection();
+
+	add(set, fd, IN | OUT | RDHUP | ET, 1);
+	look("open", set);
+	peer_say(&peer, "end 0");
+	show("the end", set, LONG);
+	peer_done(&peer);
+	look("told", set);
+	take(fd, 0, 100);
+	look("told", set);
+	shutdown(fd, SHUT_WR);
+	show("both ends", set, LONG);
+	look("told", set);
 }
 
 static void edge_both(void)
@@ -180,6 +266,16 @@ static void rdhup(void)
 	show("both ends", set, LONG);
 }
 
+/* Nothing comes, and that takes no work. */
+static void show_asleep(const char *when, int set)
+{
+	clock_t before = clock();
+
+	show(when, set, SHORT);
+	if (clock() - before > SHORT * CLOCKS_PER_SEC / 1000 / 2)
+		printf("it turned in circles\n");
+}
+
 static void rdhup_alone(void)
 {
 	int set = new_set(), fd = open_connection();
@@ -188,6 +284,8 @@ static void rdhup_alone(void)
 	look("open", set);
 	peer_do(&peer, "send 0 10");
 	look("10 bytes", set);
+	take(fd, 0, 4);
+	show_asleep("6 left", set);
 	peer_do(&peer, "end 0");
 	look("the end", set);
 	look("again", set);
@@ -395,6 +493,7 @@ static void unseen_oneshot(void)
 }
 
 static const struct scenario scenarios[] = {SCENARIO(level), SCENARIO(edge),
+	SCENARIO(edge_partial), SCENARIO(edge_partial_more), SCENARIO(edge_end),
 	SCENARIO(edge_both), SCENARIO(edge_again), SCENARIO(drained),
 	SCENARIO(oneshot), SCENARIO(rdhup), SCENARIO(rdhup_alone),
 	SCENARIO(reset), SCENARIO(reset_asked_nothing), SCENARIO(end_alone),
