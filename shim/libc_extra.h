@@ -47,6 +47,17 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
 
+/* liburing's; no header of it is needed to build. */
+struct io_uring;
+struct io_uring_params;
+int io_uring_setup(unsigned entries, struct io_uring_params *params);
+int io_uring_queue_init(
+	unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+	struct io_uring_params *params);
+int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring,
+	struct io_uring_params *params, void *buf, size_t size);
+
 /* clone() by a name that ThreadSanitizer does not take for a fork. */
 int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 

@@ -354,3 +354,18 @@ told: 1=IN|OUT|HUP"
 	under_shim epoll_sets no_ring
 	assert_output "io_uring_setup: ENOSYS"
 }
+
+@test "there is none for liburing, whose system calls are its own" {
+	local ask='
+import ctypes
+all = ctypes.CDLL(None)
+print(all.io_uring_setup(4, None), all.io_uring_queue_init(4, None, 0),
+      all.io_uring_queue_init_params(4, None, None),
+      all.io_uring_queue_init_mem(4, None, None, None, 0))'
+
+	MORE_PRELOADS=$BUILD_DIR/lib/uring.so TLSSHIM_PORTS=1 run -0 shim "$PYTHON" -c "$ask"
+	assert_output "-38 -38 -38 -38"
+	MORE_PRELOADS=$BUILD_DIR/lib/uring.so run -0 shim env -u TLSSHIM_PORTS \
+		-u TLSSHIM_CA_FILE "$PYTHON" -c "$ask"
+	assert_output "7 0 0 0"
+}
