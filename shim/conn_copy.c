@@ -78,6 +78,7 @@ static bool lock_one(int fd, uintptr_t cell, void *arg)
 
 void conn_fork_prepare(void)
 {
+	epollset_fork_prepare();
 	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
 	conn_pool_lock();
 	if (tls_loaded())

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "config.h"
 #include "conn.h"
 #include "early.h"
 #include "fdtab.h"
@@ -16,6 +17,8 @@
 #include "watch.h"
 
 static atomic_bool used IDLE_DATA;
+static atomic_bool sets_exist IDLE_DATA;
+static bool is_shared;	   /* sets, perhaps, with another process */
 static atomic_ulong calls; /* numbers the calls of epollset_wait() */
 
 static int fail(int err)
@@ -33,6 +36,17 @@ static bool forget_watches(int fd, uintptr_t cell, void *arg)
 	return true;
 }
 
+/* Either process may register connections in a set that both have, and the
+ * other is not to take our cookies for its own data. */
+void epollset_fork_prepare(void)
+{
+	if (!atomic_load(&sets_exist))
+		return;
+	watch_fork_prepare();
+	is_shared = true;
+	atomic_store(&used, true);
+}
+
 /* The sets are the parent's own, shared with it, and what was registered
  * before connect() is still there. */
 void epollset_fork_child(void)
@@ -48,6 +62,15 @@ bool epollset_is_used(void)
 }
 
 /* ---- sets by number ---- */
+
+int epollset_made(int epfd)
+{
+	if (epfd >= 0 && config_active()) {
+		fdtab_note(epfd, FDTAB_SET);
+		atomic_store(&sets_exist, true);
+	}
+	return epfd;
+}
 
 struct copies {
 	int epfd;
@@ -83,6 +106,7 @@ static struct watch_set *set_of(int epfd)
 	if (!copies.set)
 		return NULL;
 	fdtab_set_epoll(epfd, copies.set);
+	atomic_store(&sets_exist, true);
 	atomic_store(&used, true);
 	return copies.set;
 }
@@ -124,6 +148,8 @@ void epollset_copied(int from, int to)
 	struct watch_set *set = fdtab_epoll(from);
 
 	epollset_closed(to);
+	if (fdtab_has_note(from, FDTAB_SET))
+		fdtab_note(to, FDTAB_SET);
 	if (!set || !fdtab_reserve(to))
 		return;
 	atomic_fetch_add(&set->refs, 1);
@@ -155,6 +181,11 @@ void epollset_polled(struct watch_set *set)
 		return;
 	watch_set_polled(set);
 	fdtab_each(0, FDTAB_MAX - 1, tighten, set);
+}
+
+struct watch_set *epollset_know(int epfd)
+{
+	return set_of(epfd);
 }
 
 static void note_change(
@@ -317,6 +348,7 @@ struct round {
 	struct epoll_event *events;
 	int n;
 	uint64_t call; /* this wait's number; 0: watches are not numbered */
+	bool strange;  /* something is for another process */
 };
 
 /* Tells one watch's news, in the place that this round has for it already
@@ -362,7 +394,10 @@ static void translate(
 		case WATCH_OURS:
 			tell(round, w, generation, c, event.events, true);
 			break;
-		default:
+		case WATCH_STALE:
+			round->strange = is_shared;
+			break;
+		case WATCH_BELL:
 			break;
 		}
 	}
@@ -370,7 +405,7 @@ static void translate(
 
 int epollset_translate(struct epoll_event *events, int n)
 {
-	struct round round = {events, 0, 0};
+	struct round round = {.events = events};
 
 	translate(&round, events, n);
 	return round.n;
@@ -476,14 +511,20 @@ static int share_of_hot(struct watch_set *set, int max)
 	return atomic_fetch_add(&set->single_places, 1) & 1;
 }
 
+/* Another process's events come again and again, until it takes them. */
+static void let_others_run(void)
+{
+	real(poll)(NULL, 0, 1);
+}
+
 int epollset_wait(int epfd, struct epoll_event *events, int max,
 	const struct epollset_until *until)
 {
 	struct watch_set *set = fdtab_epoll(epfd);
 
 	for (;;) {
-		struct round round = {
-			events, 0, atomic_fetch_add(&calls, 1) + 1};
+		struct round round = {.events = events,
+			.call = atomic_fetch_add(&calls, 1) + 1};
 		int r;
 
 		tell_hot(&round, set, share_of_hot(set, max));
@@ -499,5 +540,7 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
 		end_handshakes(set);
 		if (round.n || (r == 0 && time_left(until->deadline) == 0))
 			return round.n;
+		if (round.strange)
+			let_others_run();
 	}
 }

@@ -63,6 +63,15 @@ int epollset_translate(struct epoll_event *events, int n);
  * locks of connections. */
 void epollset_polled(struct watch_set *set);
 
+/* epoll_create(2) made this number (-1: it failed).  Returns it. */
+int epollset_made(int epfd);
+
+/* The set behind the number of one, which may be new to us; NULL: no memory. */
+struct watch_set *epollset_know(int epfd);
+
+/* A copy of the process is about to be made. */
+void epollset_fork_prepare(void);
+
 /* This process is a copy: forgets the registrations of its parent's
  * connections. */
 void epollset_fork_child(void);

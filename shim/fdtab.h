@@ -35,13 +35,15 @@ struct watch_set;
  * FDTAB_HIDDEN or FDTAB_PLUGGED or'ed in; to an epoll set with FDTAB_EPOLL. */
 typedef _Atomic(uintptr_t) fdtab_cell;
 extern _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
-/* Notes: it was dup'ed before any connect(); connect() cannot make it ours. */
+/* Notes: it was dup'ed before any connect(); connect() cannot make it ours; it
+ * is an epoll set that may get connections. */
 #define FDTAB_MARKED ((uintptr_t)1)
 #define FDTAB_SETTLED ((uintptr_t)2)
-#define FDTAB_NOTES (FDTAB_MARKED | FDTAB_SETTLED)
-#define FDTAB_HIDDEN ((uintptr_t)4)
-#define FDTAB_EPOLL ((uintptr_t)8)
-#define FDTAB_PLUGGED ((uintptr_t)16)
+#define FDTAB_SET ((uintptr_t)4)
+#define FDTAB_NOTES (FDTAB_MARKED | FDTAB_SETTLED | FDTAB_SET)
+#define FDTAB_HIDDEN ((uintptr_t)8)
+#define FDTAB_EPOLL ((uintptr_t)16)
+#define FDTAB_PLUGGED ((uintptr_t)32)
 #define FDTAB_TAGS (FDTAB_NOTES | FDTAB_HIDDEN | FDTAB_EPOLL | FDTAB_PLUGGED)
 
 /* A snapshot of the cell: no reference is taken. */

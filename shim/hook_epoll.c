@@ -62,9 +62,12 @@ static int wait_on(int epfd, struct epoll_event *events, int max,
 {
 	int told = after(r, events);
 
-	if (told || r < 0 || !is_ours(epfd, max))
+	if (told || r < 0)
 		return told;
-	return wait_ours(epfd, events, max, until);
+	/* All of it was for another process that has the set. */
+	if (r > 0)
+		epollset_know(epfd);
+	return is_ours(epfd, max) ? wait_ours(epfd, events, max, until) : 0;
 }
 
 /* Is there nothing to translate, and nobody who could put a connection into a

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include "epollset.h"
 #include "numbers.h"
 
 /* ---- copies ---- */
@@ -179,6 +180,16 @@ HOOK_OPENAT(openat64)
 HOOK_ALIAS(__open, open);
 HOOK_ALIAS(__open64, open64);
 
+HOOK int epoll_create(int size)
+{
+	return epollset_made(numbers_fresh(real(epoll_create)(size)));
+}
+
+HOOK int epoll_create1(int flags)
+{
+	return epollset_made(numbers_fresh(real(epoll_create1)(flags)));
+}
+
 /* Calls with no argument that varies in number: the result is a new file. */
 #define HOOK_FRESH(name, params, args)                                         \
 	HOOK int name params                                                   \
@@ -194,8 +205,6 @@ HOOK_FRESH(
 HOOK_FRESH(__openat64_2, (int dir, const char *path, int flags),
 	(dir, path, flags))
 HOOK_FRESH(eventfd, (unsigned count, int flags), (count, flags))
-HOOK_FRESH(epoll_create, (int size), (size))
-HOOK_FRESH(epoll_create1, (int flags), (flags))
 HOOK_FRESH(timerfd_create, (clockid_t clock, int flags), (clock, flags))
 HOOK_FRESH(
 	signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))

@@ -94,7 +94,7 @@ int numbers_close_range(unsigned first, unsigned last, int flags)
 
 int numbers_fresh(int fd)
 {
-	fdtab_unnote(fd, FDTAB_SETTLED);
+	fdtab_unnote(fd, FDTAB_SETTLED | FDTAB_SET);
 	if (fd < 0 || fdtab_peek(fd) <= FDTAB_NOTES || fdtab_is_hidden(fd) ||
 		keeper_is_borrowed())
 		return fd;
@@ -129,7 +129,8 @@ int numbers_copied(int from, int to)
 		return to;
 	if (!c || c == &conn_hidden) {
 		numbers_fresh(to);
-		if (fdtab_epoll(from) && !keeper_is_borrowed())
+		if ((fdtab_epoll(from) || fdtab_has_note(from, FDTAB_SET)) &&
+			!keeper_is_borrowed())
 			epollset_copied(from, to);
 		/* It may be a socket that is connected later. */
 		if (config_active()) {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "conn.h"
 #include "fdtab.h"
 #include "highfd.h"
@@ -25,6 +26,9 @@ static _Atomic(struct watch *) region;
 static size_t region_used;
 static struct watch *free_watches;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
+/* Between two generations of a place; another one in each process, so that
+ * the cookies of those that share a set differ. */
+static uint16_t stride = 1;
 atomic_uint watch_strangers;
 
 static void pool_lock(void)
@@ -77,9 +81,17 @@ static void give_watch(struct watch *w)
 	pool_unlock();
 }
 
+void watch_fork_prepare(void)
+{
+	pool_lock();
+	map_region();
+	pool_unlock();
+}
+
 void watch_fork_child(void)
 {
 	atomic_flag_clear(&pool_busy);
+	stride = (uint16_t)getpid() | 1;
 	atomic_store(&watch_strangers, 0);
 	watch_set_fork_child();
 }
@@ -107,11 +119,13 @@ int watch_decode(
 	if (!base || at >= WATCHES_MAX * sizeof(*found) ||
 		at % sizeof(*found) != 0)
 		return WATCH_NOT_OURS;
+	if (data == base)
+		return WATCH_BELL;
 	found = (struct watch *)(uintptr_t)(data & ADDRESS_MASK);
 	*generation = (uint16_t)(data >> GENERATION_SHIFT);
 	*w = found;
 	*c = __atomic_load_n(&found->c, __ATOMIC_ACQUIRE);
-	if (*generation == 0 || !*c || !conn_is_ours(*c) || !conn_ref_try(*c))
+	if (!*c || !conn_is_ours(*c) || !conn_ref_try(*c))
 		return WATCH_STALE;
 	return WATCH_OURS;
 }
@@ -354,9 +368,9 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	w = take_watch();
 	if (!w)
 		return ENOMEM;
-	generation = (uint16_t)(w->generation + 1);
+	generation = (uint16_t)(w->generation + stride);
 	memset(w, 0, sizeof(*w));
-	w->generation = generation ? generation : 1;
+	w->generation = generation ? generation : stride;
 	w->set = set;
 	w->fd = fd;
 	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);

@@ -153,6 +153,9 @@ void watch_note(struct conn *c);
  */
 uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel);
 
+/* A copy of the process is about to be made, and may share sets: each is to
+ * know the other's cookies for what they are. */
+void watch_fork_prepare(void);
 /* This process is a copy of one that may have held our locks. */
 void watch_fork_child(void);
 
@@ -163,8 +166,9 @@ uint64_t watch_cookie(const struct watch *w);
  * watch ever has. */
 uint64_t watch_bell_cookie(void);
 #define WATCH_NOT_OURS 0
-#define WATCH_STALE 1 /* ours, but not a watch any more, or the bell */
+#define WATCH_STALE 1 /* not a watch any more, or another process's */
 #define WATCH_OURS 2
+#define WATCH_BELL 3
 /* Whose data is this?  With WATCH_OURS: the watch as it was, and its
  * connection with a reference. */
 int watch_decode(

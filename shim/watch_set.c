@@ -75,9 +75,20 @@ void watch_set_put(struct watch_set *set)
 	pool_unlock();
 }
 
+static void close_own(int fd)
+{
+	fdtab_unhide(fd);
+	real(close)(fd);
+}
+
+/* The bell that hangs in a set that we share is the parent's. */
 void watch_set_fork_child(void)
 {
+	int fd = atomic_exchange(&bell, -1);
+
 	atomic_flag_clear(&pool_busy);
+	if (fd >= 0)
+		close_own(fd);
 }
 
 void watch_set_forget_all(struct watch_set *set)
@@ -117,10 +128,8 @@ static bool make_bell(void)
 		return false;
 	}
 	/* Each set has a lock of its own: another may have been faster. */
-	if (!atomic_compare_exchange_strong(&bell, &none, fd)) {
-		fdtab_unhide(fd);
-		real(close)(fd);
-	}
+	if (!atomic_compare_exchange_strong(&bell, &none, fd))
+		close_own(fd);
 	return true;
 }
 

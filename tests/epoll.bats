@@ -198,6 +198,14 @@ same()
 	same epoll_early inherited
 }
 
+@test "a child that shares a set sees no data but the program's" {
+	same epoll_early registered_by_parent
+}
+
+@test "a parent that shares a set sees no data but the program's" {
+	same epoll_early registered_by_child
+}
+
 @test "registered by a parent that never connects, connected by its child" {
 	same epoll_early early_forked
 }

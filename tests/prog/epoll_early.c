@@ -231,6 +231,93 @@ static void inherited(void)
 	take(fd, 0, 100);
 }
 
+/*
+ * Two processes have the set, and one registers a connection of which the
+ * other has no number: the other gets the program's data of it, or nothing.
+ */
+enum { OTHERS = 0x1234, SHARED = 0x99 };
+
+/* Until what both have is ready; false: there was something else. */
+static bool sees_no_other(int set)
+{
+	struct epoll_event event;
+
+	do {
+		if (epoll_wait(set, &event, 1, LONG) != 1)
+			return false;
+		if (event.data.u64 == SHARED)
+			return true;
+	} while (event.data.u64 == OTHERS);
+	return false;
+}
+
+static void await_byte(int fd)
+{
+	char byte;
+
+	if (read(fd, &byte, 1) != 1)
+		peer_die("read");
+}
+
+static void send_byte(int fd)
+{
+	if (write(fd, "", 1) != 1)
+		peer_die("write");
+}
+
+static void registered_by_parent(void)
+{
+	int set = new_set(), begin[2], shared[2], fd, status;
+	pid_t child;
+
+	if (pipe(begin) < 0 || pipe(shared) < 0)
+		peer_die("pipe");
+	add(set, shared[0], IN, SHARED);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		await_byte(begin[0]);
+		_exit(!sees_no_other(set));
+	}
+	fd = open_connection();
+	add(set, fd, IN | OUT, OTHERS);
+	look("open", set);
+	send_byte(begin[1]);
+	peer_do(&peer, "send 0 10");
+	look("the parent, 10 bytes", set);
+	take(fd, 0, 100);
+	modify(set, fd, IN, OTHERS);
+	look("the parent, none left", set);
+	send_byte(shared[1]);
+	waitpid(child, &status, 0);
+	printf("the child: %x\n", status);
+}
+
+static void registered_by_child(void)
+{
+	int set = new_set(), shared[2], end[2], fd, status;
+	pid_t child;
+
+	if (pipe(shared) < 0 || pipe(end) < 0)
+		peer_die("pipe");
+	add(set, shared[0], IN, SHARED);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fd = open_connection();
+		add(set, fd, IN | OUT, OTHERS);
+		send_byte(shared[1]);
+		await_byte(end[0]);
+		_exit(0);
+	}
+	printf("no other data: %d\n", sees_no_other(set));
+	send_byte(end[1]);
+	waitpid(child, &status, 0);
+	printf("the child: %x\n", status);
+}
+
 static void connect_inherited(int set, int fd)
 {
 	dial(fd);
@@ -259,7 +346,8 @@ static const struct scenario scenarios[] = {SCENARIO(early_level),
 	SCENARIO(early_edge), SCENARIO(early_looked_at),
 	SCENARIO(early_deleted), SCENARIO(early_many), SCENARIO(between),
 	SCENARIO(reconnect), SCENARIO(forked), SCENARIO(inherited),
-	SCENARIO(early_forked)};
+	SCENARIO(early_forked), SCENARIO(registered_by_parent),
+	SCENARIO(registered_by_child)};
 
 int main(int argc, char **argv)
 {
