@@ -11,11 +11,11 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "idle.h"
+#include "map.h"
 #include "names.h"
 #include "peers.h"
 #include "real.h"
@@ -282,14 +282,6 @@ static bool has_settings(char *const envp[])
 		if (is_setting(*envp))
 			return true;
 	return false;
-}
-
-static char *map_memory(size_t size)
-{
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
 }
 
 /* The whole file, or why not. */

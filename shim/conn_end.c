@@ -13,6 +13,7 @@
 #include "plug.h"
 #include "real.h"
 #include "report.h"
+#include "sock.h"
 
 /* How long close() waits for a kernel that takes nothing. */
 #define CLOSE_MS 2000u
@@ -45,18 +46,6 @@ static void grow_send_buffer(const struct conn *c)
 			c->real, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want));
 }
 
-/* Unread bytes (session tickets) would turn close() into a reset, and a reset
- * may destroy at the peer what we sent. */
-static void drain(const struct conn *c)
-{
-	char scratch[4096];
-
-	for (int i = 0; i < 64; i++)
-		if (real(recv)(c->real, scratch, sizeof(scratch),
-			    MSG_DONTWAIT) <= 0)
-			return;
-}
-
 static void wait_until_taken(struct conn *c, unsigned ms)
 {
 	int64_t end = conn_now() + ms * 1000000LL;
@@ -75,7 +64,7 @@ static void end_real(struct conn *c)
 {
 	c->write_end = true;
 	real(shutdown)(c->real, SHUT_WR);
-	drain(c);
+	sock_drain(c->real);
 }
 
 /* Sends what was accepted, close_notify, and the FIN.  false: the kernel does

@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
+#include "map.h"
 #include "sock.h"
 
 #define EARLY_HEADS 1024
@@ -57,10 +57,8 @@ static struct early *new_early(void)
 	struct early *slab, *e;
 
 	if (!early_free) {
-		slab = mmap(NULL, EARLY_PER_SLAB * sizeof(*slab),
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			0);
-		if (slab == MAP_FAILED)
+		slab = map_memory(EARLY_PER_SLAB * sizeof(*slab));
+		if (!slab)
 			return NULL;
 		for (int i = 0; i < EARLY_PER_SLAB; i++) {
 			slab[i].next = early_free;

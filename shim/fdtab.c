@@ -6,9 +6,9 @@
 #include "fdtab.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include "conn.h"
 #include "idle.h"
+#include "map.h"
 
 #define CHUNK_CELLS (1 << FDTAB_CHUNK_BITS)
 
@@ -45,9 +45,8 @@ bool fdtab_reserve(int fd)
 		return false;
 	if (cell_of(fd))
 		return true;
-	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (chunk == MAP_FAILED)
+	chunk = map_memory(size);
+	if (!chunk)
 		return false;
 	if (!atomic_compare_exchange_strong(
 		    &fdtab_chunks[fd >> FDTAB_CHUNK_BITS], &none, chunk))

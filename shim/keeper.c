@@ -5,9 +5,9 @@
  */
 #include "keeper.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 #include "idle.h"
+#include "map.h"
 #include "real.h"
 
 struct keeper_page *keeper_page IDLE_DATA;
@@ -19,10 +19,9 @@ static uint64_t last_token;
 static struct keeper_page *make_page(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = map_memory(size);
 
-	if (page == MAP_FAILED)
+	if (!page)
 		return NULL;
 	if (madvise(page, size, MADV_WIPEONFORK) < 0) {
 		munmap(page, size);

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "conn.h"
+#include "hex.h"
+#include "map.h"
 #include "real.h"
 
 #define KEEP_MAX 1024
@@ -92,19 +93,6 @@ static void drop(const struct keep *keep, uintptr_t start, uintptr_t end)
 
 /* ---- /proc/self/maps ---- */
 
-static const char *hex(const char *s, uintptr_t *value)
-{
-	*value = 0;
-	for (;; s++) {
-		if (*s >= '0' && *s <= '9')
-			*value = *value * 16 + (uintptr_t)(*s - '0');
-		else if (*s >= 'a' && *s <= 'f')
-			*value = *value * 16 + (uintptr_t)(*s - 'a' + 10);
-		else
-			return s;
-	}
-}
-
 struct line {
 	uintptr_t start, end;
 	bool is_private; /* and writable, of no file */
@@ -115,8 +103,8 @@ static const char *parse(const char *s, struct line *line)
 {
 	const char *eol = strchr(s, '\n'), *path;
 
-	s = hex(s, &line->start);
-	s = hex(s + 1, &line->end);
+	s = hex_number(s, &line->start);
+	s = hex_number(s + 1, &line->end);
 	path = s + 1;
 	line->is_private = path[0] == 'r' && path[1] == 'w' && path[3] == 'p';
 	for (int field = 0; field < 4; field++) {
@@ -132,13 +120,12 @@ static const char *parse(const char *s, struct line *line)
 
 static char *read_maps(void)
 {
-	char *text = mmap(NULL, MAPS_MAX, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *text = map_memory(MAPS_MAX);
 	int fd = real(open)("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
 	ssize_t n = 0;
 
-	if (text == MAP_FAILED || fd < 0)
+	if (!text || fd < 0)
 		return NULL;
 	while (len < MAPS_MAX - 1 &&
 		(n = real(read)(fd, text + len, MAPS_MAX - 1 - len)) > 0)

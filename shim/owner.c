@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "hex.h"
 #include "policy.h"
 #include "real.h"
 
@@ -38,12 +39,10 @@ static const char *skip_fields(const char *s, int n)
 /* "0100007F:1F90": what stands behind the colon. */
 static unsigned port_in(const char *s)
 {
-	unsigned port = 0;
+	uint64_t port;
 
-	for (s += strcspn(s, ": ") + 1; *s && *s != ' '; s++)
-		port = port * 16 +
-		       (unsigned)(*s <= '9' ? *s - '0' : (*s | 32) - 'a' + 10);
-	return port;
+	hex_number(s + strcspn(s, ": ") + 1, &port);
+	return (unsigned)port;
 }
 
 /* "  sl  local remote state queues timer retransmits uid timeout inode ..." */

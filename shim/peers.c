@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 #include "config.h"
+#include "hex.h"
 #include "log.h"
 #include "real.h"
 #include "sock.h"
@@ -82,22 +83,6 @@ void peers_put(const struct peers *peers, char *text, unsigned size)
 	}
 }
 
-/* -1: none. */
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static const char *get_number(const char *s, uint64_t *number)
-{
-	*number = 0;
-	for (; digit(*s) >= 0; s++)
-		*number = *number << 4 | (unsigned)digit(*s);
-	return s;
-}
-
 /* NULL: it is none. */
 static const char *get_address(const char *s, union policy_addr *addr)
 {
@@ -105,9 +90,11 @@ static const char *get_address(const char *s, union policy_addr *addr)
 	size_t n = 0;
 
 	memset(addr, 0, sizeof(*addr));
-	for (; n < sizeof(*addr) && digit(s[0]) >= 0 && digit(s[1]) >= 0;
+	for (; n < sizeof(*addr) && hex_digit(s[0]) >= 0 &&
+		hex_digit(s[1]) >= 0;
 		s += 2)
-		bytes[n++] = (unsigned char)((digit(s[0]) << 4) | digit(s[1]));
+		bytes[n++] = (unsigned char)((hex_digit(s[0]) << 4) |
+					     hex_digit(s[1]));
 	if (addr->any.sa_family != AF_INET && addr->any.sa_family != AF_INET6)
 		return NULL;
 	return n == length(addr) ? s : NULL;
@@ -118,7 +105,7 @@ void peers_parse(struct peers *peers, const char *text)
 	while (text && *text) {
 		struct peer one;
 
-		text = get_number(text, &one.cookie);
+		text = hex_number(text, &one.cookie);
 		text = *text == ':' ? get_address(text + 1, &one.peer) : NULL;
 		text = text && *text == ':' ? get_address(text + 1, &one.self)
 					    : NULL;

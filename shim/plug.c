@@ -10,7 +10,6 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "conn.h"
 #include "epollset.h"
 #include "fdtab.h"
@@ -18,6 +17,7 @@
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
+#include "map.h"
 #include "mutex.h"
 #include "real.h"
 #include "relay.h"
@@ -189,9 +189,8 @@ static bool make_room(struct plan *plan)
 
 	plan->room = atomic_load(&conn_count) + 8;
 	plan->mapped = plan->room * one;
-	room = mmap(NULL, plan->mapped, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (room == MAP_FAILED)
+	room = map_memory(plan->mapped);
+	if (!room)
 		return false;
 	plan->legs = room;
 	plan->all = (struct leaving *)(plan->legs + plan->room);

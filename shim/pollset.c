@@ -10,12 +10,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/single_threaded.h>
 #include "conn.h"
 #include "epollset.h"
 #include "fail.h"
 #include "fdtab.h"
+#include "map.h"
 #include "real.h"
 #include "wait.h"
 
@@ -62,9 +62,8 @@ static bool make_room(struct set *set)
 
 	if (set->n > INT_MAX / one)
 		return false;
-	room = mmap(NULL, set->n * one, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (room == MAP_FAILED)
+	room = map_memory(set->n * one);
+	if (!room)
 		return false;
 	set->mapping = room;
 	set->mapped = set->n * one;
@@ -398,12 +397,10 @@ int pollset_select(int n, fd_set *readable, fd_set *writable, fd_set *except,
 		cleanup(free_scratch), unused)) struct scratch scratch = {
 		.size = (size_t)count * sizeof(struct pollfd) + 1,
 	};
-	void *room = mmap(NULL, scratch.size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (room == MAP_FAILED)
+	scratch.fds = map_memory(scratch.size);
+	if (!scratch.fds)
 		return fail(ENOMEM);
-	scratch.fds = room;
 	from_sets(&args, scratch.fds);
 	for (;;) {
 		r = pollset_poll(scratch.fds, (nfds_t)count, deadline, mask);

@@ -15,7 +15,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +22,7 @@
 #include "conn.h"
 #include "log.h"
 #include "lighten.h"
+#include "map.h"
 #include "orphans.h"
 #include "real.h"
 #include "relay_leg.h"
@@ -170,18 +170,10 @@ static void close_others(const struct pump *pump)
 	real(close_range)(first, UINT_MAX, 0);
 }
 
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 /* Its own memory, after the program's is gone. */
 static bool make_buffers(struct pump *pump)
 {
-	pump->fds = map(2 * pump->n * sizeof(*pump->fds));
+	pump->fds = map_memory(2 * pump->n * sizeof(*pump->fds));
 	for (unsigned i = 0; i < pump->n; i++)
 		if (!leg_begin(&pump->legs[i]))
 			return false;
@@ -326,7 +318,7 @@ int relay_start(struct relay_leg *legs, unsigned n)
 	struct start start = {
 		.legs = legs,
 		.n = n,
-		.stack = map(STACK_SIZE),
+		.stack = map_memory(STACK_SIZE),
 		.flags = inherits_orphans() ? CLONE_PARENT : 0,
 	};
 	uint64_t all = ~UINT64_C(0), old = 0;

@@ -21,12 +21,13 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "conn.h"
 #include "log.h"
+#include "map.h"
 #include "owner.h"
 #include "real.h"
 #include "report.h"
+#include "sock.h"
 
 #define BUFFER_SIZE (64 << 10)
 #define NS_PER_MS 1000000LL
@@ -54,17 +55,6 @@ static int queued(int fd)
 
 /* ---- ends ---- */
 
-/* Unread bytes would turn close() into a reset, which may destroy at the peer
- * what was sent. */
-static void drain(int fd)
-{
-	char scratch[4096];
-
-	for (int i = 0; i < 64; i++)
-		if (real(recv)(fd, scratch, sizeof(scratch), MSG_DONTWAIT) <= 0)
-			return;
-}
-
 /* Closing the loopback end is a reset unless it is said otherwise (plug.c). */
 static void end_leg(struct relay_leg *leg)
 {
@@ -74,7 +64,7 @@ static void end_leg(struct relay_leg *leg)
 	if (!c->end_reported)
 		report_closed(c);
 	if (leg->fin_sent && !leg->broken)
-		drain(c->real);
+		sock_drain(c->real);
 	/* The program may still hold copies: close() alone sends no FIN. */
 	real(shutdown)(c->real, SHUT_RDWR);
 	real(close)(c->real);
@@ -432,18 +422,10 @@ int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
 	return INT64_MAX;
 }
 
-static void *map_buffer(void)
-{
-	void *p = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 bool leg_begin(struct relay_leg *leg)
 {
 	leg->progress = conn_now();
-	leg->to_program.bytes = map_buffer();
-	leg->to_peer.bytes = map_buffer();
+	leg->to_program.bytes = map_memory(BUFFER_SIZE);
+	leg->to_peer.bytes = map_memory(BUFFER_SIZE);
 	return leg->to_program.bytes && leg->to_peer.bytes;
 }

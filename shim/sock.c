@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getsockopt(2) for those who want one answer.
+ * System calls for those who want one answer.
  */
 #include "sock.h"
 
@@ -39,4 +39,13 @@ int sock_tcp_state(int fd)
 	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
 		       ? info.tcpi_state
 		       : -1;
+}
+
+void sock_drain(int fd)
+{
+	char scratch[4096];
+
+	for (int i = 0; i < 64; i++)
+		if (real(recv)(fd, scratch, sizeof(scratch), MSG_DONTWAIT) <= 0)
+			return;
 }

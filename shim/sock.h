@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel says of a socket, any socket.  One system call each.
+ * Small questions to the kernel about a socket, any socket.
  */
 #ifndef TLSSHIM_SOCK_H
 #define TLSSHIM_SOCK_H
@@ -16,5 +16,10 @@ uint64_t sock_cookie(int fd);
 
 /* TCP_CLOSE, TCP_ESTABLISHED...; -1 with errno: it is no TCP socket. */
 int sock_tcp_state(int fd);
+
+/* Takes what was received and nobody will read (session tickets): it would turn
+ * close() into a reset, which may destroy at the peer what was sent.  Bounded.
+ */
+void sock_drain(int fd);
 
 #endif

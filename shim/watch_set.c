@@ -7,10 +7,10 @@
 #include "watch.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include "conn.h"
 #include "fdtab.h"
 #include "highfd.h"
+#include "map.h"
 #include "real.h"
 
 #define SETS_PER_SLAB 32
@@ -34,10 +34,9 @@ static void pool_unlock(void)
 
 static void grow_sets(void)
 {
-	struct watch_set *slab = mmap(NULL, SETS_PER_SLAB * sizeof(*slab),
-		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct watch_set *slab = map_memory(SETS_PER_SLAB * sizeof(*slab));
 
-	if (slab == MAP_FAILED)
+	if (!slab)
 		return;
 	for (int i = 0; i < SETS_PER_SLAB; i++) {
 		slab[i].next_free = free_sets;
