@@ -594,7 +594,8 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 	if (told && w->asked & (uint32_t)EPOLLET) {
 		struct news news = news_of(w, told, kernel, pulled);
 
-		w->seen = news.came;
+		/* What came since we looked is told by its own edge. */
+		w->seen = told & READ_EVENTS ? news.came : w->c->pulled;
 		w->ends |= news.ends;
 		if (!news.any)
 			return 0;
