@@ -100,6 +100,8 @@ int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 		r = get_error(c, value, len);
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT && sound)
 		r = get_low_water(c, value, len);
+	else if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
+		r = fail(EOPNOTSUPP); /* it takes bytes, and ciphertext */
 	else
 		r = real(getsockopt)(c->real, level, name, value, len);
 	conn_unlock(c);
@@ -110,8 +112,8 @@ int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
  * Options by where they go:
  *   - the shim itself: SO_RCVLOWAT (it would count ciphertext);
  *   - refused: SO_ZEROCOPY (completions would never come), TCP_INQ (counts
- *     ciphertext), TCP_ULP and filters (they would see ciphertext), and
- *     TCP_MD5SIG;
+ *     ciphertext), SO_PEEK_OFF (our own looks would move it), TCP_ULP and
+ *     filters (they would see ciphertext), and TCP_MD5SIG;
  *   - the real socket and the placeholder: what is harmless there and keeps
  *     other processes' view of the socket true;
  *   - the real socket alone: all others.
@@ -121,8 +123,8 @@ static bool is_refused(int level, int name)
 	if (level == IPPROTO_TCP)
 		return name == TCP_INQ || name == TCP_ULP || name == TCP_MD5SIG;
 	return level == SOL_SOCKET &&
-	       (name == SO_ZEROCOPY || name == SO_ATTACH_FILTER ||
-		       name == SO_ATTACH_BPF);
+	       (name == SO_ZEROCOPY || name == SO_PEEK_OFF ||
+		       name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF);
 }
 
 static bool is_for_both(int level, int name)

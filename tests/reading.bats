@@ -77,3 +77,15 @@ load lib/oracle
 @test "SO_RCVLOWAT counts the program's bytes" {
 	same reading low-water
 }
+
+@test "options that make the kernel hand out what came are refused" {
+	shows reading by-options <<-'END'
+	poll = 1: IN
+	TCP_ZEROCOPY_RECEIVE = -1 EOPNOTSUPP
+	copied 100
+	SO_PEEK_OFF = -1 EOPNOTSUPP
+	read = 5 'hello'
+	status 0
+	peer: 0 bytes e3b0c44298fc1c14 end
+	END
+}

@@ -382,6 +382,34 @@ static void low_water(void)
 	close(fd);
 }
 
+/* Options by which the kernel itself would hand out what came, or look at it
+ * for the program: to it that is ciphertext. */
+static void by_options(void)
+{
+	/* Newer than the libc header's: linux/tcp.h. */
+	struct {
+		uint64_t address;
+		uint32_t length, recv_skip_hint, inq;
+		int32_t err;
+		uint64_t copybuf_address;
+		int32_t copybuf_len;
+		uint32_t flags;
+	} zerocopy = {.copybuf_address = (uintptr_t)buf, .copybuf_len = 100};
+	socklen_t len = sizeof(zerocopy);
+	int fd = dial(), off = 0;
+
+	peer("send hello");
+	show_poll("poll", fd, POLLIN, -1);
+	show("TCP_ZEROCOPY_RECEIVE",
+		getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &zerocopy,
+			&len));
+	say("copied %d\n", zerocopy.copybuf_len);
+	show("SO_PEEK_OFF",
+		setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)));
+	show_bytes("read", read(fd, buf, 20), buf);
+	close(fd);
+}
+
 SCENARIOS({"all-calls", all_calls}, {"many-messages", many_messages},
 	{"many-iovecs", many_iovecs}, {"zero-length", zero_length},
 	{"peek", peek}, {"waitall", waitall}, {"waitall-reset", waitall_reset},
@@ -390,4 +418,5 @@ SCENARIOS({"all-calls", all_calls}, {"many-messages", many_messages},
 	{"short-is-drained", short_is_drained}, {"half-records", half_records},
 	{"byte-by-byte", byte_by_byte}, {"much", much},
 	{"switched-nonblocking", switched_nonblocking},
-	{"errno-is-kept", errno_is_kept}, {"low-water", low_water})
+	{"errno-is-kept", errno_is_kept}, {"low-water", low_water},
+	{"by-options", by_options})
