@@ -267,13 +267,15 @@ static void refuse(const struct leaving *one, const char *why)
 		one->c->destination, why);
 }
 
-/* Waits for its handshake.  A failure is the program's to hear, later. */
-static bool is_open(struct conn *c)
+/* Waits for its handshake, and for TCP before that no longer.  0, EAGAIN, or a
+ * failure, which is the program's to hear, later. */
+static int wait_opened(struct conn *c, int64_t start)
 {
+	int64_t end = start + c->dest->handshake_timeout_ms * 1000000LL;
 	int err;
 
 	do
-		err = wait_open(c, WAIT_FOREVER);
+		err = wait_open(c, end);
 	while (err == EINTR);
 	if (err && conn_lock(c) == 0) {
 		if (c->state == CONN_FAILED && !c->error_spent)
@@ -281,7 +283,7 @@ static bool is_open(struct conn *c)
 		c->error_spent = false;
 		conn_unlock(c);
 	}
-	return err == 0;
+	return err;
 }
 
 /* Its handshake is finished first, and its other end made.  Those that fail
@@ -289,11 +291,15 @@ static bool is_open(struct conn *c)
 static void prepare(struct plan *plan)
 {
 	unsigned kept = 0;
+	int64_t start = conn_now();
 
 	for (unsigned i = 0; i < plan->n; i++) {
 		struct leaving one = plan->all[i];
+		int err = wait_opened(one.c, start);
 
-		if (is_open(one.c)) {
+		if (err == EAGAIN)
+			refuse(&one, "it is still being opened");
+		if (!err) {
 			one.inner = make_inner(one.fd);
 			if (one.inner < 0)
 				refuse(&one, "the loopback cannot be reached");
