@@ -170,6 +170,14 @@ int carry_over(int from, int to, char *why, unsigned size)
 	struct value room[CARRIED];
 	const struct value *usual = defaults_of(to, room);
 
+	/* Ours cannot be made there, and elsewhere it would take another way
+	 * than was meant. */
+	if (!sock_same_network(from, to)) {
+		log_format(why, size,
+			"the socket is from another network namespace than the "
+			"program is in");
+		return EACCES;
+	}
 	for (size_t i = 0; i < CARRIED; i++) {
 		int err;
 

@@ -144,7 +144,9 @@ static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
 
 	if (listener < 0)
 		return -1;
-	if (real(getsockname)(listener, &to.any, &to_len) == 0) {
+	/* Elsewhere that port is a stranger's. */
+	if (sock_same_network(listener, fd) &&
+		real(getsockname)(listener, &to.any, &to_len) == 0) {
 		if (sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
 			policy_map_v4(&to, &to_len);
 		if (connect_to(fd, &to, to_len, end) == 0)

@@ -10,6 +10,11 @@
 #include <sys/socket.h>
 #include "real.h"
 
+/* Newer than the libc headers of some supported systems. */
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 int sock_int(int fd, int level, int name)
 {
 	int value = -1;
@@ -19,16 +24,26 @@ int sock_int(int fd, int level, int name)
 								    : -1;
 }
 
-uint64_t sock_cookie(int fd)
+static uint64_t number(int fd, int name)
 {
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
+	uint64_t value = 0;
+	socklen_t len = sizeof(value);
 	int saved_errno = errno;
 
-	if (real(getsockopt)(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
-		cookie = 0;
+	if (real(getsockopt)(fd, SOL_SOCKET, name, &value, &len) < 0)
+		value = 0;
 	errno = saved_errno;
-	return cookie;
+	return value;
+}
+
+uint64_t sock_cookie(int fd)
+{
+	return number(fd, SO_COOKIE);
+}
+
+bool sock_same_network(int a, int b)
+{
+	return number(a, SO_NETNS_COOKIE) == number(b, SO_NETNS_COOKIE);
 }
 
 int sock_tcp_state(int fd)

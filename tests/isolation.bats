@@ -191,6 +191,15 @@ own handshakes: good"
 	assert_wire_silent
 }
 
+@test "a socket from another network namespace" {
+	requires_root "make a namespace"
+	start_server tlsserver localhost handshake echo
+	run -99 shim "$BUILD_DIR/prog/confined" "$PORT" network
+	assert_output "connect: Permission denied"
+	assert_log "refused: the socket is from another network namespace than the program is in"
+	assert_wire_silent
+}
+
 @test "all of it at once, and threads" {
 	requires_root "change the root"
 	mkdir "$RUN_DIR/empty"

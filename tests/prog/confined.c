@@ -8,8 +8,9 @@
  * does); chroot=DIR; pivot=DIR (pivot_root, as containers do); setuid=UID;
  * nofiles (a seccomp filter under which no file can be opened), and the same
  * by syscall(); nooptions (one under which no socket option can be read);
- * landlock (no file can be read); threads (the same from several threads at
- * once).  Prints what comes back: "plaintext-marker" a connection.
+ * landlock (no file can be read); network (a namespace of its own, and a
+ * socket from before); threads (the same from several threads at once).  Prints
+ *what comes back: "plaintext-marker" a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,13 +43,12 @@ static int die(const char *what)
 	exit(99);
 }
 
-static void *converse(void *arg)
+static void converse_on(int fd)
 {
 	char answer[sizeof(MARKER)] = "";
 	struct sockaddr_in in = {.sin_family = AF_INET,
 		.sin_port = htons((in_port_t)atoi(port)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
 		die("connect");
@@ -57,7 +57,22 @@ static void *converse(void *arg)
 		die("converse");
 	puts(answer);
 	close(fd);
+}
+
+static void *converse(void *arg)
+{
+	converse_on(socket(AF_INET, SOCK_STREAM, 0));
 	return arg;
+}
+
+/* A socket stays in the network that it was made in. */
+static void leave_network(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (unshare(CLONE_NEWNET) < 0)
+		die("unshare");
+	converse_on(fd);
 }
 
 static int prctl_by_number(int option, ...)
@@ -155,6 +170,8 @@ static void step(const char *name)
 		forbid(prctl_by_number, SYS_open, SYS_openat);
 	else if (!strcmp(name, "nooptions"))
 		forbid(prctl, SYS_getsockopt, SYS_getsockopt);
+	else if (!strcmp(name, "network"))
+		leave_network();
 	else if (!strcmp(name, "threads"))
 		in_threads();
 	else
