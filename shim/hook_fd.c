@@ -67,39 +67,24 @@ static int control(struct conn *c, int fd, int cmd, long arg)
 	return real(fcntl)(fd, cmd, arg);
 }
 
-static int control_any(int fd, int cmd, long arg)
+/* The third argument may be an int, a pointer or nothing: all are a word. */
+HOOK int fcntl(int fd, int cmd, ...)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
-	int r = c ? control(c, fd, cmd, arg) : real(fcntl64)(fd, cmd, arg);
+	va_list ap;
+	long arg;
+	int r;
 
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	r = c ? control(c, fd, cmd, arg) : real(fcntl64)(fd, cmd, arg);
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 		return numbers_copied(fd, r);
 	return r;
 }
-
-/* The third argument may be an int, a pointer or nothing: all are a word. */
-HOOK int fcntl(int fd, int cmd, ...)
-{
-	va_list ap;
-	long arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, long);
-	va_end(ap);
-	return control_any(fd, cmd, arg);
-}
 HOOK_ALIAS(__fcntl, fcntl);
-
-HOOK int fcntl64(int fd, int cmd, ...)
-{
-	va_list ap;
-	long arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, long);
-	va_end(ap);
-	return control_any(fd, cmd, arg);
-}
+HOOK_ALIAS(fcntl64, fcntl); /* off_t is 64 bits wide in both */
 
 /* ---- new files ---- */
 

@@ -224,6 +224,15 @@ int names_setup(void)
 	return error;
 }
 
+/* name NULL: it had one that cannot be kept. */
+static void learn(const struct names_address *address, const char *name)
+{
+	if (name)
+		table_learn(address, name);
+	else
+		table_mark_unsure(address);
+}
+
 void names_learn_result(const char *node, const struct addrinfo *result)
 {
 	int saved_errno = errno;
@@ -233,15 +242,10 @@ void names_learn_result(const char *node, const struct addrinfo *result)
 		node ? names_canonical(node, name) : NAMES_IS_ADDRESS;
 
 	names_live_update(result, kind == NAMES_IS_NAME ? name : NULL);
-	for (; result && kind != NAMES_IS_ADDRESS; result = result->ai_next) {
-		if (!names_address(
+	for (; result && kind != NAMES_IS_ADDRESS; result = result->ai_next)
+		if (names_address(
 			    result->ai_addr, result->ai_addrlen, &address))
-			continue;
-		if (kind == NAMES_IS_NAME)
-			table_learn(&address, name);
-		else
-			table_mark_unsure(&address);
-	}
+			learn(&address, kind == NAMES_IS_NAME ? name : NULL);
 	errno = saved_errno;
 }
 
@@ -275,14 +279,9 @@ void names_learn_hostent(const char *node, const struct hostent *host)
 	char **bytes =
 		host && kind != NAMES_IS_ADDRESS ? host->h_addr_list : NULL;
 
-	for (; bytes && *bytes; bytes++) {
-		if (!hostent_address(host, *bytes, &address))
-			continue;
-		if (kind == NAMES_IS_NAME)
-			table_learn(&address, name);
-		else
-			table_mark_unsure(&address);
-	}
+	for (; bytes && *bytes; bytes++)
+		if (hostent_address(host, *bytes, &address))
+			learn(&address, kind == NAMES_IS_NAME ? name : NULL);
 	errno = saved_errno;
 }
 
