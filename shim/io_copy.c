@@ -7,18 +7,31 @@
 
 #include <errno.h>
 #include "fail.h"
+#include "map.h"
 #include "real.h"
 
-/* What one call moves through a buffer of ours; a record's worth. */
+/* What one call moves through a buffer of ours; a record's worth.  Some
+ * threads have no more stack than that. */
 #define CHUNK 16384
+
+static void unmap(char **chunk)
+{
+	if (*chunk)
+		munmap(*chunk, CHUNK);
+}
+
+/* Goes with its scope, also when the thread is cancelled. */
+#define mapped __attribute__((cleanup(unmap)))
 
 ssize_t io_sendfile(
 	struct conn *c, int fd, int in, off64_t *offset, size_t count)
 {
-	char chunk[CHUNK];
+	mapped char *chunk = map_memory(CHUNK);
 	off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
 	size_t sent = 0;
 
+	if (!chunk)
+		return fail(ENOMEM);
 	if (at < 0)
 		return errno == EBADF ? -1 : fail(EINVAL);
 	while (sent < count) {
@@ -51,7 +64,7 @@ ssize_t io_sendfile(
 ssize_t io_splice_out(
 	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
-	char chunk[CHUNK];
+	mapped char *chunk = map_memory(CHUNK);
 	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
 	struct iovec nothing = {chunk, 0};
 	struct pollfd p = {.fd = pipe, .events = POLLIN};
@@ -59,6 +72,8 @@ ssize_t io_splice_out(
 		!(flags & SPLICE_F_NONBLOCK) && !conn_is_nonblocking(c, fd);
 	ssize_t got;
 
+	if (!chunk)
+		return fail(ENOMEM);
 	/* What is taken from the pipe must be accepted: look first. */
 	if (!io_has_room(c)) {
 		if (!blocking)
@@ -78,12 +93,15 @@ ssize_t io_splice_out(
 ssize_t io_splice_in(
 	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
-	char chunk[CHUNK];
+	mapped char *chunk = map_memory(CHUNK);
 	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
 	struct pollfd p = {.fd = pipe, .events = POLLOUT};
-	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
-	ssize_t got = io_recv(c, fd, &iov, 1, MSG_PEEK);
+	ssize_t got;
 
+	if (!chunk)
+		return fail(ENOMEM);
+	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
+	got = io_recv(c, fd, &iov, 1, MSG_PEEK);
 	if (got <= 0)
 		return got;
 	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)

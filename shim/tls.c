@@ -57,18 +57,21 @@ static const char *own_path(void)
 /* Where the engine lies: beside this library. */
 static void find_engine(void)
 {
-	char cwd[PATH_MAX] = "";
 	const char *path = *engine_file ? "" : own_path();
 	const char *slash = strrchr(path, '/');
+	size_t n = 0; /* of the working directory */
 
-	if (!*path || (path[0] != '/' && !getcwd(cwd, sizeof(cwd))))
+	if (*path && *path != '/' && getcwd(engine_file, sizeof(engine_file)))
+		n = strlen(engine_file);
+	if (!*path || (!n && *path != '/'))
 		return;
-	if (strlen(cwd) + strlen(path) + sizeof("/" ENGINE_FILE) >
-		sizeof(engine_file))
+	if (n + strlen(path) + sizeof("/" ENGINE_FILE) > sizeof(engine_file)) {
+		*engine_file = '\0';
 		return;
-	log_format(engine_file, sizeof(engine_file), "%s%s%.*s" ENGINE_FILE,
-		cwd, *cwd ? "/" : "", slash ? (int)(slash - path) + 1 : 0,
-		path);
+	}
+	log_format(engine_file + n, (unsigned)(sizeof(engine_file) - n),
+		"%s%.*s" ENGINE_FILE, n ? "/" : "",
+		slash ? (int)(slash - path) + 1 : 0, path);
 }
 
 /* A relative path means something else once the program has changed its

@@ -25,3 +25,8 @@ load lib/oracle
 	export MORE_PRELOADS=$BUILD_DIR/lib/late_dial.so
 	same threads early-look
 }
+
+@test "a thread with a small stack" {
+	skip_if_sanitized "it needs more stack itself"
+	same threads small-stack
+}

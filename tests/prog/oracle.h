@@ -60,13 +60,16 @@ static void oracle_line(char *answer, size_t size)
 	answer[n - 1] = 0;
 }
 
+/* Of each thread. */
+#define PEER_TEXT 70000
+
 /* Tells the peer what to do, and waits until that is done (unless it begins
  * with &).  The answer is valid until the next call in this thread. */
 static UNUSED const char *peer(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 static const char *peer(const char *format, ...)
 {
-	static __thread char text[70000];
+	static __thread char text[PEER_TEXT];
 	va_list ap;
 	int n, saved_errno = errno;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Several threads: on one connection, and with one each. */
 #include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include "oracle.h"
 
 #define MUCH 50000000
@@ -169,6 +171,43 @@ static void early_look(void)
 	close(the_fd);
 }
 
+static void *all_calls(void *arg)
+{
+	int fd = dial(), file = memfd_create("file", 0), p[2];
+	struct pollfd wanted = {.fd = fd, .events = POLLIN};
+
+	if (file < 0 || ftruncate(file, 100) < 0 || pipe(p) < 0)
+		give_up("files");
+	show("write", write(fd, "ping", 4));
+	say("%s\n", peer("recv 4"));
+	show("sendfile", sendfile(fd, file, &(off_t){0}, 100));
+	say("%s\n", peer("skip 100"));
+	show("write", write(p[1], "hello", 5));
+	show("splice", splice(p[0], NULL, fd, NULL, 5, 0));
+	say("%s\n", peer("recv 5"));
+	peer("send hello");
+	show("poll", poll(&wanted, 1, -1));
+	show("splice", splice(fd, NULL, p[1], NULL, 2, 0));
+	show("discard", recv(fd, NULL, 2, MSG_TRUNC));
+	show("read", read(fd, (char[10]){0}, 10));
+	close(fd);
+	close(file);
+	return arg;
+}
+
+/* 24 KiB, above what the oracle keeps for each thread. */
+static void small_stack(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, (24 << 10) + PEER_TEXT);
+	if (pthread_create(&thread, &attr, all_calls, NULL) != 0)
+		give_up("pthread_create");
+	pthread_join(thread, NULL);
+}
+
 SCENARIOS({"both-ways", both_ways}, {"many", many},
 	{"shared-reading", shared_reading}, {"all-wake", all_wake},
-	{"early-look", early_look})
+	{"early-look", early_look}, {"small-stack", small_stack})
