@@ -12,6 +12,7 @@
 #include "early.h"
 #include "fdtab.h"
 #include "idle.h"
+#include "nest.h"
 #include "real.h"
 #include "wait.h"
 #include "watch.h"
@@ -53,6 +54,7 @@ void epollset_fork_child(void)
 {
 	early_fork_child();
 	watch_fork_child();
+	nest_fork_child();
 	fdtab_each(0, FDTAB_MAX - 1, forget_watches, NULL);
 }
 
@@ -70,6 +72,11 @@ int epollset_made(int epfd)
 		atomic_store(&sets_exist, true);
 	}
 	return epfd;
+}
+
+bool epollset_exist(void)
+{
+	return atomic_load_explicit(&sets_exist, memory_order_acquire);
 }
 
 struct copies {
@@ -138,8 +145,11 @@ void epollset_closed(int epfd)
 	 * the struct stays until the last watch in it has ended. */
 	fdtab_each(0, FDTAB_MAX - 1, is_other_number, &search);
 	set->epfd = search.epfd;
-	if (search.epfd < 0)
+	if (search.epfd < 0) {
 		early_forget_all(set);
+		nest_closed(set);
+		watch_set_closed(set);
+	}
 	watch_set_put(set);
 }
 
@@ -175,7 +185,7 @@ static bool tighten(int fd, uintptr_t cell, void *arg)
 	return true;
 }
 
-void epollset_polled(struct watch_set *set)
+static void note_polled(struct watch_set *set)
 {
 	if (atomic_load(&set->polled))
 		return;
@@ -183,9 +193,31 @@ void epollset_polled(struct watch_set *set)
 	fdtab_each(0, FDTAB_MAX - 1, tighten, set);
 }
 
+struct watch_set *epollset_polled(int fd)
+{
+	struct watch_set *set = fdtab_epoll(fd);
+
+	if (!set && fdtab_has_note(fd, FDTAB_SET))
+		set = set_of(fd);
+	if (set)
+		note_polled(set);
+	return set;
+}
+
 struct watch_set *epollset_know(int epfd)
 {
 	return set_of(epfd);
+}
+
+/* One set now stands in another. */
+static void note_nested(int outer, int inner)
+{
+	struct watch_set *in = set_of(inner), *out = set_of(outer);
+
+	if (!in || !out)
+		return;
+	note_polled(in);
+	nest_add(out, in);
 }
 
 static void note_change(
@@ -196,6 +228,8 @@ static void note_change(
 
 	if (op == EPOLL_CTL_DEL) {
 		early_forget(fdtab_epoll(epfd), fd);
+		if (fdtab_epoll(fd))
+			nest_remove(fdtab_epoll(epfd), fdtab_epoll(fd));
 		return;
 	}
 	kind = early_kind(fd);
@@ -204,9 +238,8 @@ static void note_change(
 	else if (kind == EARLY_SETTLED ||
 		 (kind == EARLY_NO_SOCKET && !is_set(fd, epfd)))
 		fdtab_note(fd, FDTAB_SETTLED);
-	else if (kind == EARLY_NO_SOCKET && op == EPOLL_CTL_ADD &&
-		 (set = set_of(fd)))
-		epollset_polled(set);
+	else if (kind == EARLY_NO_SOCKET && op == EPOLL_CTL_ADD)
+		note_nested(epfd, fd);
 }
 
 void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
@@ -348,6 +381,7 @@ struct round {
 	struct epoll_event *events;
 	int n;
 	uint64_t call; /* this wait's number; 0: watches are not numbered */
+	bool annex;    /* there is something in the set's annex */
 	bool strange;  /* something is for another process */
 };
 
@@ -394,6 +428,9 @@ static void translate(
 		case WATCH_OURS:
 			tell(round, w, generation, c, event.events, true);
 			break;
+		case WATCH_ANNEX:
+			round->annex = true;
+			break;
 		case WATCH_STALE:
 			round->strange = is_shared;
 			break;
@@ -428,17 +465,22 @@ static void tell_hot(struct round *round, struct watch_set *set, int max)
 	}
 }
 
-static void end_handshakes(struct watch_set *set)
-{
-	struct conn *c;
+#define ANNEX_AT_ONCE 16
 
-	while ((c = watch_set_overdue(set, conn_now()))) {
-		if (conn_lock(c) == 0) {
-			conn_advance(c);
-			conn_unlock(c);
-		}
-		conn_put(c);
-	}
+/* What stands in the set's annex; more than fits is there the next time. */
+static void tell_annex(struct round *round, struct watch_set *set, int max)
+{
+	struct epoll_event events[ANNEX_AT_ONCE];
+	int n, before;
+
+	do {
+		int room = max - round->n;
+
+		before = round->n;
+		n = real(epoll_wait)(set->annex, events,
+			room < ANNEX_AT_ONCE ? room : ANNEX_AT_ONCE, 0);
+		translate(round, events, n);
+	} while (n == ANNEX_AT_ONCE && round->n > before && round->n < max);
 }
 
 /* -1: no end; otherwise what is left until the deadline. */
@@ -470,13 +512,37 @@ static void wake(struct sleeper *sleeper)
 		watch_set_wake(sleeper->set);
 }
 
+/* The sets in this one are looked into before it says that they are
+ * readable. */
+static int wait_for_inner(struct watch_set *set, int epfd, int64_t left,
+	const struct epollset_until *until)
+{
+	struct pollfd p = {.fd = epfd, .events = POLLIN};
+	struct timespec ts = {
+		.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+	int r = real(ppoll)(&p, 1, left < 0 ? NULL : &ts, until->mask);
+
+	if (r >= 0)
+		nest_look(set);
+	return r;
+}
+
 /* The program's own call, so that what it may not use is not used. */
-static int wait_for_kernel(int epfd, struct epoll_event *events, int max,
-	int64_t left, const struct epollset_until *until)
+static int wait_for_kernel(struct watch_set *set, int epfd,
+	struct epoll_event *events, int max, int64_t left,
+	const struct epollset_until *until)
 {
 	struct timespec ts = {
 		.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 
+	if (nest_has_inner(set)) {
+		int r = wait_for_inner(set, epfd, left, until);
+
+		if (r <= 0)
+			return r;
+		left = 0;
+		ts = (struct timespec){0};
+	}
 	if (!until->in_ns)
 		return real(epoll_pwait)(
 			epfd, events, max, in_ms(left), until->mask);
@@ -488,7 +554,7 @@ static int ask_kernel(struct watch_set *set, int epfd,
 	struct epoll_event *events, int max, bool now,
 	const struct epollset_until *until)
 {
-	int64_t shaking = watch_set_deadline(set);
+	int64_t shaking = nest_deadline(set);
 	int64_t left =
 		now ? 0
 		    : time_left(shaking < until->deadline ? shaking
@@ -498,7 +564,7 @@ static int ask_kernel(struct watch_set *set, int epfd,
 
 	if (left)
 		watch_set_sleep(set);
-	return wait_for_kernel(epfd, events, max, left, until);
+	return wait_for_kernel(set, epfd, events, max, left, until);
 }
 
 /* How many places the hot ones may take: the kernel's must not starve. */
@@ -535,9 +601,11 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
 		if (r < 0)
 			return round.n ? round.n : -1;
 		translate(&round, events + round.n, r);
+		if (round.annex)
+			tell_annex(&round, set, max);
 		if (!round.n)
 			tell_hot(&round, set, max);
-		end_handshakes(set);
+		watch_set_end_handshakes(set);
 		if (round.n || (r == 0 && time_left(until->deadline) == 0))
 			return round.n;
 		if (round.strange)

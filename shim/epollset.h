@@ -59,12 +59,15 @@ int epollset_wait(int epfd, struct epoll_event *events, int max,
  * program's data in, drops what is not for it.  Returns how many are left. */
 int epollset_translate(struct epoll_event *events, int n);
 
-/* The set itself is polled, or stands in another one, from now on.  Takes the
- * locks of connections. */
-void epollset_polled(struct watch_set *set);
-
 /* epoll_create(2) made this number (-1: it failed).  Returns it. */
 int epollset_made(int epfd);
+
+/* Is there a set that may get connections? */
+bool epollset_exist(void);
+
+/* The set behind a number, if it is one, is itself polled from now on.  Takes
+ * the locks of connections. */
+struct watch_set *epollset_polled(int fd);
 
 /* The set behind the number of one, which may be new to us; NULL: no memory. */
 struct watch_set *epollset_know(int epfd);

@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "fdtab.h"
 #include "map.h"
+#include "nest.h"
 #include "real.h"
 #include "wait.h"
 
@@ -42,12 +43,20 @@ static bool is_interesting(int fd)
 {
 	uintptr_t cell = fdtab_peek(fd);
 
-	return cell > FDTAB_NOTES && !(cell & FDTAB_PLUGGED);
+	return cell <= FDTAB_NOTES ? cell & FDTAB_SET : !(cell & FDTAB_PLUGGED);
+}
+
+/* Without a connection there may be an epoll set, and another thread that
+ * puts the first one into it while this one sleeps. */
+static bool may_be_interesting(void)
+{
+	return atomic_load_explicit(&conn_count, memory_order_acquire) > 0 ||
+	       (epollset_exist() && !__libc_single_threaded);
 }
 
 bool pollset_has_conns(struct pollfd *fds, nfds_t n)
 {
-	if (atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
+	if (!may_be_interesting())
 		return false;
 	for (nfds_t i = 0; i < n; i++)
 		if (is_interesting(fds[i].fd))
@@ -93,6 +102,11 @@ static void release(struct set *set)
 		munmap(set->mapping, set->mapped);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Counts us among those who sleep on it: see conn_before_pull().  Under the
  * lock, with no need to look between this and the sleep. */
 static void fall_asleep(struct set *set, struct conn *c)
@@ -121,9 +135,9 @@ static void update(struct set *set, nfds_t i, struct conn *c, short kernel)
 	if (c->state != CONN_FAILED)
 		set->kernel[i].fd = c->real;
 	set->kernel[i].events = ready_ask(&st, p->events);
-	if (c->state == CONN_HANDSHAKING &&
-		c->handshake_end < set->handshakes_end)
-		set->handshakes_end = c->handshake_end;
+	if (c->state == CONN_HANDSHAKING)
+		set->handshakes_end =
+			earlier(set->handshakes_end, c->handshake_end);
 	if (!p->revents && (set->kernel[i].events & POLLIN))
 		fall_asleep(set, c);
 }
@@ -150,6 +164,31 @@ static void look_at_conn(struct set *set, nfds_t i, struct conn *c, bool asked)
 	conn_unlock(c);
 }
 
+/* An epoll set, or a number that is none of ours: what the kernel says, if
+ * that is true. */
+static void look_at_other(struct set *set, nfds_t i, bool asked)
+{
+	struct pollfd *p = &set->fds[i];
+	struct watch_set *epoll =
+		asked ? fdtab_epoll(p->fd) : epollset_polled(p->fd);
+	const short readable = POLLIN | POLLRDNORM;
+	int64_t end;
+
+	p->revents = asked && set->kernel[i].fd == p->fd
+			     ? set->kernel[i].revents
+			     : 0;
+	set->kernel[i] = *p;
+	if (!epoll || !nest_may_deceive(epoll))
+		return;
+	end = nest_deadline(epoll);
+	if (p->revents & readable || (end != WAIT_FOREVER && end < conn_now()))
+		p->revents = nest_is_readable(epoll)
+				     ? p->revents | (p->events & readable)
+				     : p->revents & ~readable;
+	set->handshakes_end =
+		earlier(set->handshakes_end, nest_deadline(epoll));
+}
+
 /*
  * One look at the whole set; `asked`: the kernel's answers stand in
  * set->kernel.  What each number names is looked up anew each time, because
@@ -167,16 +206,11 @@ static int look(struct set *set, bool asked)
 		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		struct conn *c = fdtab_get(p->fd);
 
-		if (!asked && fdtab_epoll(p->fd))
-			epollset_polled(fdtab_epoll(p->fd));
 		if (c) {
 			look_at_conn(set, i, c, asked);
 			conn_put(c);
 		} else {
-			p->revents = asked && set->kernel[i].fd == p->fd
-					     ? set->kernel[i].revents
-					     : 0;
-			set->kernel[i] = *p;
+			look_at_other(set, i, asked);
 		}
 		ready += p->revents != 0;
 	}
@@ -190,8 +224,7 @@ static int ask_kernel(
 	struct timespec ts;
 	int r;
 
-	if (set->handshakes_end < deadline)
-		deadline = set->handshakes_end;
+	deadline = earlier(deadline, set->handshakes_end);
 	if (!now && deadline != WAIT_FOREVER)
 		left = deadline - conn_now();
 	if (left < 0)
@@ -268,8 +301,7 @@ static void clear(fd_set *set, int n)
 
 bool pollset_fdset_has_conns(int n, const fd_set *set)
 {
-	if (!set || n < 0 || n > FDTAB_MAX ||
-		atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
+	if (!set || n < 0 || n > FDTAB_MAX || !may_be_interesting())
 		return false;
 	for (int fd = 0; fd < n; fd++)
 		if (has(set, fd) && is_interesting(fd))
@@ -283,8 +315,7 @@ int pollset_clip(int n)
 	int fd, size = FD_SETSIZE;
 	ssize_t got;
 
-	if (n <= FD_SETSIZE ||
-		atomic_load_explicit(&conn_count, memory_order_acquire) == 0)
+	if (n <= FD_SETSIZE || !may_be_interesting())
 		return n;
 	fd = real(open)("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	got = fd < 0 ? -1 : real(read)(fd, status, sizeof(status) - 1);

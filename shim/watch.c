@@ -109,6 +109,11 @@ uint64_t watch_bell_cookie(void)
 	return (uint64_t)(uintptr_t)atomic_load(&region);
 }
 
+uint64_t watch_annex_cookie(void)
+{
+	return watch_bell_cookie() + sizeof(struct watch);
+}
+
 int watch_decode(
 	uint64_t data, struct watch **w, uint16_t *generation, struct conn **c)
 {
@@ -121,6 +126,8 @@ int watch_decode(
 		return WATCH_NOT_OURS;
 	if (data == base)
 		return WATCH_BELL;
+	if (data == watch_annex_cookie())
+		return WATCH_ANNEX;
 	found = (struct watch *)(uintptr_t)(data & ADDRESS_MASK);
 	*generation = (uint16_t)(data >> GENERATION_SHIFT);
 	*w = found;
@@ -212,15 +219,20 @@ static bool knows_writable(const struct watch *w)
 	       is_lax(w) && !w->c->tls->pending_out(w->c->session);
 }
 
+/* The kernel's set that it stands in. */
+static int home(const struct watch *w)
+{
+	return w->in_annex ? w->set->annex : w->set->epfd;
+}
+
 static int say(struct watch *w, int op, uint32_t events)
 {
 	struct epoll_event event = {.events = events};
 
 	event.data.u64 = watch_cookie(w);
 	w->kernel_events = events;
-	return real(epoll_ctl)(w->set->epfd, op, w->kernel_fd, &event) == 0
-		       ? 0
-		       : errno;
+	return real(epoll_ctl)(home(w), op, w->kernel_fd, &event) == 0 ? 0
+								       : errno;
 }
 
 static void sync_kernel(struct watch *w, struct ready_state st)
@@ -372,6 +384,7 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	memset(w, 0, sizeof(*w));
 	w->generation = generation ? generation : stride;
 	w->set = set;
+	w->in_annex = atomic_load(&set->polled) && watch_set_has_annex(set);
 	w->fd = fd;
 	__atomic_store_n(&w->c, c, __ATOMIC_RELEASE);
 	take_program(w, event);
@@ -413,14 +426,32 @@ void watch_leave(struct watch *w)
 		watch_cool(w);
 }
 
+/* To the annex, if there is one with room. */
+static void move_in(struct watch *w)
+{
+	if (w->in_annex || !watch_set_has_annex(w->set))
+		return;
+	watch_suspend(w);
+	w->in_annex = true;
+	watch_resume(w);
+	if (w->kernel_events)
+		return;
+	w->in_annex = false;
+	watch_resume(w);
+}
+
 void watch_tighten(struct conn *c, const struct watch_set *set)
 {
 	struct watch *next;
 
 	for (struct watch *w = c->watches; w; w = next) {
 		next = w->next;
-		if (w->gone && (!set || w->set == set))
+		if (set && w->set != set)
+			continue;
+		if (w->gone)
 			watch_remove(w);
+		else if (set)
+			move_in(w);
 	}
 	/* The rest is watch_note()'s. */
 	c->noted = 0;
@@ -431,7 +462,7 @@ void watch_remove(struct watch *w)
 	struct conn *c = w->c;
 	struct watch **at = &c->watches;
 
-	real(epoll_ctl)(w->set->epfd, EPOLL_CTL_DEL, w->kernel_fd, NULL);
+	watch_suspend(w);
 	forget_number(w);
 	while (*at != w)
 		at = &(*at)->next;
@@ -443,12 +474,13 @@ void watch_remove(struct watch *w)
 
 void watch_suspend(struct watch *w)
 {
-	real(epoll_ctl)(w->set->epfd, EPOLL_CTL_DEL, w->kernel_fd, NULL);
+	real(epoll_ctl)(home(w), EPOLL_CTL_DEL, w->kernel_fd, NULL);
 }
 
 void watch_resume(struct watch *w)
 {
-	say(w, EPOLL_CTL_ADD, kernel_events(w, conn_ready(w->c, false)));
+	if (say(w, EPOLL_CTL_ADD, kernel_events(w, conn_ready(w->c, false))))
+		w->kernel_events = 0;
 }
 
 void watch_remove_all(struct conn *c)
@@ -605,4 +637,20 @@ uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel)
 	if (told && (w->asked & (uint32_t)EPOLLONESHOT))
 		w->armed = false;
 	return told;
+}
+
+bool watch_look(struct watch *w, uint32_t kernel)
+{
+	bool edge = w->asked & (uint32_t)EPOLLET;
+	bool oneshot = w->asked & (uint32_t)EPOLLONESHOT;
+	uint64_t pulled = w->c->pulled;
+	uint32_t told = bring_up(w, kernel);
+
+	if (told && edge && !news_of(w, told, kernel, pulled).any)
+		told = 0;
+	/* Saying it again makes the kernel look again: what it says once is
+	 * there for who takes it, and a one-shot is armed. */
+	if (oneshot || (edge && told))
+		w->kernel_events = 0;
+	return told != 0;
 }

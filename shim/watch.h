@@ -9,6 +9,10 @@
  * While somebody sleeps on a set with hot watches, or the set is itself being
  * polled, an eventfd that is always readable is in the kernel's set as well.
  *
+ * The watches of a set that is itself polled stand in its annex, a set of our
+ * own inside the kernel's set: there we can look at what the kernel says
+ * without taking from the program what is told once only (nest.h).
+ *
  * Locks: a watch belongs to its connection's lock, its place in the lists of
  * its set to the set's.  The connection's lock is taken first.
  */
@@ -40,7 +44,9 @@ struct watch_set {
 	atomic_bool polled;	   /* somebody asks about the set itself */
 	atomic_bool has_bell;	   /* the eventfd is in the kernel's set */
 	atomic_uint single_places; /* that hot ones and the kernel's share */
-	int epfd;		   /* a number of it */
+	atomic_int epfd;	   /* a number of it; -1: it was closed */
+	atomic_int annex;	   /* the annex's number, or -1 */
+	_Atomic(struct nesting *) inner; /* sets in it: nest.c's */
 	struct watch_list hot;
 	struct watch_list handshakes; /* in order of their deadlines */
 	struct watch_set *next_free;
@@ -60,6 +66,7 @@ struct watch {
 	bool gone;	/* EPOLL_CTL_DEL was done; the kernel has it still */
 	bool unwanted;	/* the kernel said what nobody asks any more */
 	bool write_due; /* edge-triggered: EPOLLOUT is news... */
+	bool in_annex;	/* where it stands */
 	uint32_t ends;	/* edge-triggered: the ends that were told... */
 	uint64_t seen;	/* ...and so many bytes of the connection's */
 	atomic_bool is_hot; /* changed under the set's lock, too */
@@ -88,6 +95,12 @@ bool watch_set_is(struct watch_set *set, int epfd);
 /* Somebody polls the set itself, from now on. */
 void watch_set_polled(struct watch_set *set);
 
+/* Has it an annex, or can one be had?  For sets that are polled. */
+bool watch_set_has_annex(struct watch_set *set);
+
+/* The last number of the set was closed. */
+void watch_set_closed(struct watch_set *set);
+
 /* Somebody sleeps on the set from now on, or not any more. */
 void watch_set_sleep(struct watch_set *set);
 void watch_set_wake(struct watch_set *set);
@@ -95,8 +108,8 @@ void watch_set_wake(struct watch_set *set);
 /* The first deadline of a handshake in the set, or INT64_MAX. */
 int64_t watch_set_deadline(struct watch_set *set);
 
-/* Its connection, with a reference, if that deadline is over; or NULL. */
-struct conn *watch_set_overdue(struct watch_set *set, int64_t now);
+/* Ends those whose deadline is over.  Takes the locks of connections. */
+void watch_set_end_handshakes(struct watch_set *set);
 
 /* Takes the first hot watch out: its connection with a reference, and the
  * watch with its generation; NULL: none. */
@@ -128,7 +141,8 @@ void watch_leave(struct watch *w);
 /* Away at once. */
 void watch_remove(struct watch *w);
 /* What left but is in the kernel's set (NULL: any) is taken out, and with the
- * lock's end the kernel has the events that are asked, no others. */
+ * lock's end the kernel has the events that are asked, no others.  In the set
+ * that is given, which is polled from now on, the rest moves to the annex. */
 void watch_tighten(struct conn *c, const struct watch_set *set);
 /* Out of the kernel's set for a while, and back. */
 void watch_suspend(struct watch *w);
@@ -153,6 +167,13 @@ void watch_note(struct conn *c);
  */
 uint32_t watch_tell(struct watch *w, uint32_t kernel, bool from_kernel);
 
+/*
+ * Is there something to tell, when the kernel says `kernel`?  It came out of
+ * the annex by a look at the set, which tells the program nothing yet and
+ * uses nothing up.
+ */
+bool watch_look(struct watch *w, uint32_t kernel);
+
 /* A copy of the process is about to be made, and may share sets: each is to
  * know the other's cookies for what they are. */
 void watch_fork_prepare(void);
@@ -162,13 +183,15 @@ void watch_fork_child(void);
 /* ---- cookies ---- */
 
 uint64_t watch_cookie(const struct watch *w);
-/* The bell's data: the region's own address, with generation 0, which no
- * watch ever has. */
+/* The data of the bell and of an annex: generation 0, which no watch ever
+ * has. */
 uint64_t watch_bell_cookie(void);
+uint64_t watch_annex_cookie(void);
 #define WATCH_NOT_OURS 0
 #define WATCH_STALE 1 /* not a watch any more, or another process's */
 #define WATCH_OURS 2
 #define WATCH_BELL 3
+#define WATCH_ANNEX 4
 /* Whose data is this?  With WATCH_OURS: the watch as it was, and its
  * connection with a reference. */
 int watch_decode(

@@ -61,6 +61,7 @@ struct watch_set *watch_set_new(int epfd)
 	atomic_flag_clear(&set->busy);
 	atomic_store(&set->refs, 1);
 	set->epfd = epfd;
+	set->annex = -1;
 	return set;
 }
 
@@ -96,6 +97,9 @@ void watch_set_forget_all(struct watch_set *set)
 	atomic_store(&set->sleepers, 0);
 	atomic_store(&set->n_hot, 0);
 	set->has_bell = false;
+	if (set->annex >= 0)
+		close_own(set->annex);
+	set->annex = -1;
 	set->hot = set->handshakes = (struct watch_list){NULL, NULL};
 }
 
@@ -180,6 +184,52 @@ void watch_set_polled(struct watch_set *set)
 	hang_bell(set);
 	watch_set_unlock(set);
 }
+
+/* ---- the annex ---- */
+
+/* Under the set's lock.  Sets in sets in sets may be as many as the kernel
+ * has of them: then there is none. */
+static void make_annex(struct watch_set *set)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = real(epoll_create1)(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	fd = highfd_move(fd);
+	event.data.u64 = watch_annex_cookie();
+	if (fdtab_hide(fd, NULL) &&
+		real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, fd, &event) == 0)
+		set->annex = fd;
+	else
+		close_own(fd);
+}
+
+bool watch_set_has_annex(struct watch_set *set)
+{
+	bool has;
+
+	watch_set_lock(set);
+	if (set->annex < 0)
+		make_annex(set);
+	has = set->annex >= 0;
+	watch_set_unlock(set);
+	return has;
+}
+
+void watch_set_closed(struct watch_set *set)
+{
+	int fd;
+
+	watch_set_lock(set);
+	fd = set->annex;
+	set->annex = -1;
+	watch_set_unlock(set);
+	if (fd >= 0)
+		close_own(fd);
+}
+
+/* ---- who waits ---- */
 
 void watch_set_sleep(struct watch_set *set)
 {
@@ -319,7 +369,8 @@ int64_t watch_set_deadline(struct watch_set *set)
 	return end;
 }
 
-struct conn *watch_set_overdue(struct watch_set *set, int64_t now)
+/* One whose deadline is over, with a reference; or NULL. */
+static struct conn *overdue(struct watch_set *set, int64_t now)
 {
 	struct conn *c = NULL;
 
@@ -331,4 +382,19 @@ struct conn *watch_set_overdue(struct watch_set *set, int64_t now)
 		c = NULL;
 	watch_set_unlock(set);
 	return c;
+}
+
+void watch_set_end_handshakes(struct watch_set *set)
+{
+	struct conn *c;
+
+	if (!set->handshakes.first)
+		return;
+	while ((c = overdue(set, conn_now()))) {
+		if (conn_lock(c) == 0) {
+			conn_advance(c);
+			conn_unlock(c);
+		}
+		conn_put(c);
+	}
 }

@@ -252,24 +252,11 @@ static void *sleeper(void *arg)
 /* Until it sleeps. */
 static pthread_t start_sleeper(int *set)
 {
-	char name[64], state = 0;
 	pthread_t thread;
 
 	waiting = 0;
 	pthread_create(&thread, NULL, sleeper, set);
-	for (int i = 0; i < LONG && state != 'S'; i++) {
-		FILE *file;
-
-		poll(NULL, 0, 1);
-		snprintf(
-			name, sizeof(name), "/proc/self/task/%d/stat", waiting);
-		file = waiting ? fopen(name, "r") : NULL;
-		if (!file)
-			continue;
-		if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-			state = 0;
-		fclose(file);
-	}
+	await_sleep(&waiting);
 	return thread;
 }
 

@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -198,6 +199,26 @@ static inline void tell_error(int fd)
 static inline void tell_result(const char *what, int error)
 {
 	printf("%s: %s\n", what, error ? strerrorname_np(error) : "0");
+}
+
+/* Until the thread, whose number will stand there, sleeps. */
+static inline void await_sleep(const atomic_int *thread)
+{
+	char name[64], state = 0;
+
+	for (int i = 0; i < LONG && state != 'S'; i++) {
+		FILE *file;
+
+		poll(NULL, 0, 1);
+		snprintf(
+			name, sizeof(name), "/proc/self/task/%d/stat", *thread);
+		file = *thread ? fopen(name, "r") : NULL;
+		if (!file)
+			continue;
+		if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		fclose(file);
+	}
 }
 
 struct scenario {
