@@ -24,6 +24,10 @@
 
 enum kind { LEVEL, EDGE, SHOT, BY_POLL, BY_SELECT, BLOCKING, KINDS };
 
+/* How a thread waits for a set: by epoll_wait(), or for the set itself first,
+ * which is polled or stands in another. */
+enum wait { DIRECT, POLLED, NESTED, WAITS };
+
 struct conn {
 	pthread_mutex_t lock;
 	int fd;
@@ -32,7 +36,10 @@ struct conn {
 	int sets[SETS_MAX];
 	uint32_t asked[SETS_MAX];
 	int n_sets;
-	bool alone; /* one thread only looks at it */
+	bool exclusive, leaves; /* EPOLLEXCLUSIVE; DEL and ADD for MOD */
+	bool by_other;		/* what is told once is armed elsewhere */
+	bool closes, closed;	/* as soon as it is done */
+	bool alone;		/* one thread only looks at it */
 	size_t to_read, to_write, got, put;
 	bool ended;
 	int spurious;
@@ -42,7 +49,11 @@ static struct conn conns[CONNS_MAX];
 static int n_conns;
 static atomic_int n_open;
 static int sets[SETS_MAX], n_sets, n_threads;
-static int bell[2]; /* readable when all is done */
+static enum wait waits[SETS_MAX];
+static int bell[2];	/* readable when all is done */
+static int requests[2]; /* of other threads, to arm */
+static bool one_hand;	/* one thread only does what changes the one set */
+static int for_nothing; /* ...which was readable, and told nothing */
 
 static unsigned draw(unsigned *seed, unsigned n)
 {
@@ -65,8 +76,13 @@ static bool is_done(const struct conn *c)
 
 static void note_end(struct conn *c)
 {
-	if (is_done(c) && atomic_fetch_sub(&n_open, 1) == 1 &&
-		write(bell[1], "", 1) != 1)
+	if (!is_done(c))
+		return;
+	if (c->closes && c->kind < BY_POLL) {
+		close(c->fd);
+		c->closed = true;
+	}
+	if (atomic_fetch_sub(&n_open, 1) == 1 && write(bell[1], "", 1) != 1)
 		peer_die("bell");
 }
 
@@ -138,10 +154,14 @@ static void handle(struct conn *c, uint32_t told)
 	bool first = true;
 
 	pthread_mutex_lock(&c->lock);
+	if (c->closed) {
+		pthread_mutex_unlock(&c->lock);
+		return;
+	}
 	if (told & ~OUT && !c->ended)
 		while (read_once(c, first && c->alone) && c->kind == EDGE)
 			first = false;
-	if (told & OUT || c->got == c->to_read)
+	if (!c->closed && (told & OUT || c->got == c->to_read))
 		while (write_once(c) && c->kind == EDGE)
 			;
 	pthread_mutex_unlock(&c->lock);
@@ -163,7 +183,21 @@ static void stalled(const char *where)
 
 static uint32_t flags_of(const struct conn *c)
 {
-	return c->kind == EDGE ? ET : c->kind == SHOT ? ONESHOT : 0;
+	uint32_t flags = c->exclusive ? EXCLUSIVE : 0;
+
+	return flags | (c->kind == EDGE ? ET : c->kind == SHOT ? ONESHOT : 0);
+}
+
+/* EPOLLEXCLUSIVE cannot be changed. */
+static void ask_anew(struct conn *c, int set, uint32_t events)
+{
+	if (!c->exclusive && !c->leaves) {
+		modify(set, c->fd, events, (uintptr_t)c);
+		return;
+	}
+	if ((errno = control(set, EPOLL_CTL_DEL, c->fd, 0, 0)))
+		peer_die("EPOLL_CTL_DEL");
+	add(set, c->fd, events, (uintptr_t)c);
 }
 
 /* Level-triggered: only when it wants something else. */
@@ -174,34 +208,83 @@ static void rearm(struct conn *c, int set)
 	pthread_mutex_lock(&c->lock);
 	while (c->sets[i] != set)
 		i++;
-	if (c->kind == SHOT || (c->kind == LEVEL && c->asked[i] != wanted(c))) {
+	if (!c->closed &&
+		(c->kind == SHOT ||
+			(c->kind == LEVEL && c->asked[i] != wanted(c)))) {
 		c->asked[i] = wanted(c);
-		modify(set, c->fd, c->asked[i] | flags_of(c), (uintptr_t)c);
+		ask_anew(c, set, c->asked[i] | flags_of(c));
 	}
 	pthread_mutex_unlock(&c->lock);
 }
 
+struct request {
+	struct conn *c;
+	int set;
+};
+
+/* Arms for other threads, while those wait again. */
+static void *armourer(void *arg)
+{
+	struct request request;
+
+	(void)arg;
+	while (read(requests[0], &request, sizeof(request)) ==
+			sizeof(request) &&
+		request.c)
+		rearm(request.c, request.set);
+	return NULL;
+}
+
+static void have_armed(struct conn *c, int set)
+{
+	struct request request = {c, set};
+
+	if (write(requests[1], &request, sizeof(request)) != sizeof(request))
+		peer_die("requests");
+}
+
+/* Until the set itself is readable. */
+static void wait_for_set(int set, int outer, enum wait wait)
+{
+	struct pollfd p = {.fd = set, .events = POLLIN};
+	struct epoll_event event;
+
+	if (wait == POLLED && poll(&p, 1, STALL) == 0)
+		stalled("poll, of a set");
+	if (wait == NESTED && epoll_wait(outer, &event, 1, STALL) == 0)
+		stalled("epoll_wait, of an outer set");
+}
+
 static void *epoll_loop(void *arg)
 {
-	int set = *(int *)arg;
+	int set = *(int *)arg, outer = new_set();
+	enum wait wait = waits[(int *)arg - sets];
 	unsigned seed = (unsigned)set;
 
+	if (wait == NESTED)
+		add(outer, set, IN, 0);
 	while (n_open) {
 		struct epoll_event events[CONNS_MAX];
-		int n = epoll_wait(
-			set, events, 1 + (int)draw(&seed, CONNS_MAX), STALL);
+		int max = 1 + (int)draw(&seed, CONNS_MAX), n;
 
-		if (n == 0)
+		wait_for_set(set, outer, wait);
+		n = epoll_wait(set, events, max, wait == DIRECT ? STALL : 0);
+		if (n == 0 && wait == DIRECT)
 			stalled("epoll_wait");
+		for_nothing += n == 0 && wait == POLLED && one_hand;
 		for (int i = 0; i < n; i++) {
 			struct conn *c = events[i].data.ptr;
 
 			if (!c)
 				continue;
 			handle(c, events[i].events);
-			rearm(c, set);
+			if (c->by_other)
+				have_armed(c, set);
+			else
+				rearm(c, set);
 		}
 	}
+	close(outer);
 	return NULL;
 }
 
@@ -313,6 +396,7 @@ static void set_up(struct conn *c, unsigned *seed)
 {
 	int first = (int)draw(seed, (unsigned)n_sets), on = 0;
 	bool early = draw(seed, 2);
+	unsigned habits = draw(seed, 1 << 7);
 
 	pthread_mutex_init(&c->lock, NULL);
 	c->seed = draw(seed, 1 << 30);
@@ -325,6 +409,12 @@ static void set_up(struct conn *c, unsigned *seed)
 		c->n_sets = n_sets;
 	for (int i = 0; i < c->n_sets; i++)
 		c->sets[i] = sets[(first + i) % n_sets];
+	c->exclusive = c->kind < SHOT && (habits & 3) == 0;
+	c->leaves = (habits & 12) == 0;
+	c->by_other = (habits & (16 + 64)) == 0;
+	if (c->by_other)
+		one_hand = false;
+	c->closes = habits & 32;
 	c->alone = c->n_sets <= 1 && (c->n_sets == 0 || n_threads == 1);
 	c->fd = new_socket();
 	if (early)
@@ -340,17 +430,20 @@ static void set_up(struct conn *c, unsigned *seed)
 int main(int argc, char **argv)
 {
 	unsigned seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
-	pthread_t threads[SETS_MAX * THREADS_MAX + 2 + CONNS_MAX];
+	pthread_t threads[SETS_MAX * THREADS_MAX + 2 + CONNS_MAX], arming;
 	int n = 0;
 
-	if (argc != 3 || pipe(bell) < 0)
+	if (argc != 3 || pipe(bell) < 0 || pipe(requests) < 0)
 		return 2;
 	peer_open(&peer, argv[1]);
 	n_conns = n_open = 1 + (int)draw(&seed, CONNS_MAX);
 	n_sets = 1 + (int)draw(&seed, SETS_MAX);
 	n_threads = draw(&seed, 2) ? 1 : 1 + (int)draw(&seed, THREADS_MAX);
+	one_hand = n_sets == 1 && n_threads == 1;
 	for (int i = 0; i < n_sets; i++) {
 		sets[i] = new_set();
+		waits[i] =
+			draw(&seed, 2) ? DIRECT : (enum wait)draw(&seed, WAITS);
 		add(sets[i], bell[0], IN, 0);
 	}
 	for (int i = 0; i < n_conns; i++)
@@ -361,6 +454,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < n_sets * n_threads; i++)
 		pthread_create(
 			&threads[n++], NULL, epoll_loop, &sets[i % n_sets]);
+	pthread_create(&arming, NULL, armourer, NULL);
 	pthread_create(&threads[n++], NULL, poll_loop, NULL);
 	pthread_create(&threads[n++], NULL, select_loop, NULL);
 	for (int i = 0; i < n_conns; i++)
@@ -369,6 +463,9 @@ int main(int argc, char **argv)
 				&conns[i]);
 	while (n > 0)
 		pthread_join(threads[--n], NULL);
+	have_armed(NULL, 0);
+	pthread_join(arming, NULL);
+	printf("sets that told nothing: %d\n", for_nothing);
 	for (int i = 0; i < n_conns; i++) {
 		peer_do(&peer, "join %d", i);
 		printf("%d: kind %d in %d sets: read %zu of %zu, wrote %zu, "
