@@ -6,6 +6,7 @@
  */
 #include "hook.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include "envp.h"
 #include "keeper.h"
@@ -158,6 +159,7 @@ HOOK int posix_spawnp(pid_t *pid, const char *file,
 HOOK int posix_spawn_file_actions_adddup2(
 	posix_spawn_file_actions_t *actions, int from, int to)
 {
-	plug_fd(from);
-	return real(posix_spawn_file_actions_adddup2)(actions, from, to);
+	return plug_fd(from) ? real(posix_spawn_file_actions_adddup2)(
+				       actions, from, to)
+			     : EBADF;
 }

@@ -290,8 +290,8 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		opens_ours(flags, msg->msg_name, msg->msg_namelen))
 		return send_opening(fd, msg->msg_name, msg->msg_namelen,
 			msg->msg_iov, (int)msg->msg_iovlen, flags);
-	if (msg->msg_controllen && atomic_load(&conn_count))
-		plug_passed(msg);
+	if (msg->msg_controllen && fdtab_is_used() && !plug_passed(msg))
+		return -1;
 	return real(sendmsg)(fd, msg, flags);
 }
 
@@ -301,9 +301,9 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	bool ours = (flags & MSG_FASTOPEN) || fdtab_peek(fd) > FDTAB_NOTES;
 	unsigned i;
 
-	if (!ours && atomic_load(&conn_count))
-		for (i = 0; i < n; i++)
-			plug_passed(&msgs[i].msg_hdr);
+	for (i = 0; !ours && fdtab_is_used() && i < n; i++)
+		if (!plug_passed(&msgs[i].msg_hdr))
+			return -1;
 	if (!ours)
 		return real(sendmmsg)(fd, msgs, n, flags);
 	for (i = 0; i < n; i++) {

@@ -11,15 +11,13 @@
 
 HOOK FILE *fdopen(int fd, const char *mode)
 {
-	plug_fd(fd);
-	return real(fdopen)(fd, mode);
+	return plug_fd(fd) ? real(fdopen)(fd, mode) : NULL;
 }
 HOOK_ALIAS(_IO_fdopen, fdopen);
 
 HOOK int vdprintf(int fd, const char *format, va_list ap)
 {
-	plug_fd(fd);
-	return real(vdprintf)(fd, format, ap);
+	return plug_fd(fd) ? real(vdprintf)(fd, format, ap) : -1;
 }
 
 HOOK int dprintf(int fd, const char *format, ...)
@@ -35,8 +33,7 @@ HOOK int dprintf(int fd, const char *format, ...)
 
 HOOK int __vdprintf_chk(int fd, int flag, const char *format, va_list ap)
 {
-	plug_fd(fd);
-	return real(__vdprintf_chk)(fd, flag, format, ap);
+	return plug_fd(fd) ? real(__vdprintf_chk)(fd, flag, format, ap) : -1;
 }
 
 HOOK int __dprintf_chk(int fd, int flag, const char *format, ...)
@@ -53,8 +50,8 @@ HOOK int __dprintf_chk(int fd, int flag, const char *format, ...)
 #define HOOK_AIO(name, block)                                                  \
 	HOOK int name(struct block *request)                                   \
 	{                                                                      \
-		plug_fd(request->aio_fildes);                                  \
-		return real(name)(request);                                    \
+		return plug_fd(request->aio_fildes) ? real(name)(request)      \
+						    : -1;                      \
 	}
 HOOK_AIO(aio_read, aiocb)
 HOOK_AIO(aio_write, aiocb)
@@ -66,8 +63,8 @@ HOOK_AIO(aio_write64, aiocb64)
 		struct sigevent *event)                                        \
 	{                                                                      \
 		for (int i = 0; i < n; i++)                                    \
-			if (list[i])                                           \
-				plug_fd(list[i]->aio_fildes);                  \
+			if (list[i] && !plug_fd(list[i]->aio_fildes))          \
+				return -1;                                     \
 		return real(name)(mode, list, n, event);                       \
 	}
 HOOK_LIO(lio_listio, aiocb)

@@ -423,16 +423,21 @@ void plug_inheritable(void)
 	errno = saved_errno;
 }
 
-void plug_fd(int fd)
+bool plug_fd(int fd)
 {
 	int saved_errno = errno;
 	struct plan plan;
 
+	if (fdtab_is_hidden(fd)) {
+		errno = EBADF;
+		return false;
+	}
 	if (fdtab_is_number(fdtab_peek(fd)) && begin(&plan)) {
 		plan_one(&plan, fd);
 		run(&plan);
 	}
 	errno = saved_errno;
+	return true;
 }
 
 bool plug_rest(struct conn *c)
@@ -475,7 +480,7 @@ int plug_standard_slow(int r)
 	return r;
 }
 
-void plug_passed(const struct msghdr *msg)
+bool plug_passed(const struct msghdr *msg)
 {
 	struct msghdr copy = *msg;
 
@@ -488,7 +493,9 @@ void plug_passed(const struct msghdr *msg)
 		for (size_t at = CMSG_LEN(0); at + sizeof(fd) <= m->cmsg_len;
 			at += sizeof(fd)) {
 			memcpy(&fd, (char *)m + at, sizeof(fd));
-			plug_fd(fd);
+			if (!plug_fd(fd))
+				return false;
 		}
 	}
+	return true;
 }

@@ -25,8 +25,9 @@ void plug_all(void);
 /* Those that a program started now would inherit: not close-on-exec. */
 void plug_inheritable(void);
 
-/* The one behind this number, if it is one. */
-void plug_fd(int fd);
+/* The one behind this number, if it is one.  false with EBADF: the number is
+ * the shim's own, which the program does not have; else errno is kept. */
+bool plug_fd(int fd);
 
 /*
  * What the kernel does not take of a connection that ends: a relay sends it,
@@ -35,9 +36,10 @@ void plug_fd(int fd);
 struct conn;
 bool plug_rest(struct conn *c);
 
-/* Those among the descriptors that a message passes on (SCM_RIGHTS). */
+/* Those among the descriptors that a message passes on (SCM_RIGHTS).  false:
+ * as above. */
 struct msghdr;
-void plug_passed(const struct msghdr *msg);
+bool plug_passed(const struct msghdr *msg);
 
 /*
  * The program is about to hear that a connection is open: one that is its

@@ -111,6 +111,30 @@ static void close_ranges(void)
 	say("%s\n", peer("@1 end"));
 }
 
+static ssize_t pass_on(int fd)
+{
+	int pair[2];
+	char control[CMSG_SPACE(sizeof(fd))];
+	struct iovec iov = {"x", 1};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	struct cmsghdr *passed = CMSG_FIRSTHDR(&msg);
+	ssize_t r;
+
+	passed->cmsg_level = SOL_SOCKET;
+	passed->cmsg_type = SCM_RIGHTS;
+	passed->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(passed), &fd, sizeof(fd));
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		give_up("socketpair");
+	r = sendmsg(pair[0], &msg, 0);
+	close(pair[0]);
+	close(pair[1]);
+	return r;
+}
+
 /* Every number that the program can find is its own: EBADF for the rest. */
 static void hidden(void)
 {
@@ -125,8 +149,12 @@ static void hidden(void)
 		n += fcntl(i, F_GETFD) != -1 || errno != EBADF;
 		n += read(i, buf, 1) != -1 || errno != EBADF;
 		n += dup2(i, i) != -1 || errno != EBADF;
+		n += fdopen(i, "w") != NULL || errno != EBADF;
+		n += dprintf(i, "hello") != -1 || errno != EBADF;
 		n += close(i) != -1 || errno != EBADF;
 	}
+	for (int i = fd + 3; i < 1100; i++)
+		n += pass_on(i) != -1 || errno != EBADF;
 	say("strange = %d\n", n);
 	/* Onto any of them: the program may want that number. */
 	for (int i = 500; i < 1100; i++)
