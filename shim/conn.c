@@ -15,6 +15,7 @@
 #include "keeper.h"
 #include "quiet.h"
 #include "real.h"
+#include "spin.h"
 #include "watch.h"
 
 #define NS_PER_S 1000000000LL
@@ -70,8 +71,7 @@ void conn_pool_lock(void)
 	sigset_t signals;
 
 	quiet_begin(&signals);
-	while (atomic_flag_test_and_set(&pool_busy))
-		sched_yield();
+	spin_lock(&pool_busy);
 	pool_signals = signals;
 }
 
@@ -79,7 +79,7 @@ void conn_pool_unlock(void)
 {
 	sigset_t signals = pool_signals;
 
-	atomic_flag_clear(&pool_busy);
+	spin_unlock(&pool_busy);
 	quiet_end(&signals);
 }
 

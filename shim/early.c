@@ -6,11 +6,11 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include "map.h"
 #include "sock.h"
+#include "spin.h"
 
 #define EARLY_HEADS 1024
 #define EARLY_PER_SLAB 100
@@ -28,17 +28,6 @@ void early_fork_child(void)
 		early_free = NULL;
 		atomic_store(&early_count, 0);
 	}
-	atomic_flag_clear(&early_busy);
-}
-
-static void early_lock(void)
-{
-	while (atomic_flag_test_and_set(&early_busy))
-		sched_yield();
-}
-
-static void early_unlock(void)
-{
 	atomic_flag_clear(&early_busy);
 }
 
@@ -101,13 +90,13 @@ void early_remember(
 {
 	struct early **at, *e;
 
-	early_lock();
+	spin_lock(&early_busy);
 	at = find_early(set, fd);
 	e = *at ? *at : new_early();
 	if (e)
 		*e = (struct early){e == *at ? e->next : NULL, set, fd, *event};
 	*at = e;
-	early_unlock();
+	spin_unlock(&early_busy);
 }
 
 void early_forget(const struct watch_set *set, int fd)
@@ -116,23 +105,23 @@ void early_forget(const struct watch_set *set, int fd)
 
 	if (!set || !atomic_load(&early_count))
 		return;
-	early_lock();
+	spin_lock(&early_busy);
 	at = find_early(set, fd);
 	if (*at)
 		drop_early(at);
-	early_unlock();
+	spin_unlock(&early_busy);
 }
 
 void early_forget_all(const struct watch_set *set)
 {
-	early_lock();
+	spin_lock(&early_busy);
 	for (int i = 0; i < EARLY_HEADS; i++)
 		for (struct early **at = &early[i]; *at;)
 			if ((*at)->set == set)
 				drop_early(at);
 			else
 				at = &(*at)->next;
-	early_unlock();
+	spin_unlock(&early_busy);
 }
 
 bool early_take(int fd, struct early *taken)
@@ -142,13 +131,13 @@ bool early_take(int fd, struct early *taken)
 
 	if (!atomic_load(&early_count))
 		return false;
-	early_lock();
+	spin_lock(&early_busy);
 	at = find_early(NULL, fd);
 	found = *at != NULL;
 	if (found) {
 		*taken = **at;
 		drop_early(at);
 	}
-	early_unlock();
+	spin_unlock(&early_busy);
 	return found;
 }

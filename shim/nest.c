@@ -6,10 +6,10 @@
 #include "nest.h"
 
 #include <poll.h>
-#include <sched.h>
 #include "conn.h"
 #include "map.h"
 #include "real.h"
+#include "spin.h"
 
 #define NESTINGS_PER_SLAB 128
 /* Sets in sets in sets: the kernel allows for no more (EP_MAX_NESTS). */
@@ -27,17 +27,6 @@ struct nesting {
 
 static struct nesting *free_nestings;
 static atomic_flag busy = ATOMIC_FLAG_INIT; /* the lock of all lists */
-
-static void lock(void)
-{
-	while (atomic_flag_test_and_set(&busy))
-		sched_yield();
-}
-
-static void unlock(void)
-{
-	atomic_flag_clear(&busy);
-}
 
 void nest_fork_child(void)
 {
@@ -94,7 +83,7 @@ void nest_add(struct watch_set *outer, struct watch_set *inner)
 {
 	struct nesting *n;
 
-	lock();
+	spin_lock(&busy);
 	n = find(outer, inner);
 	if (n) {
 		n->numbers++;
@@ -103,28 +92,28 @@ void nest_add(struct watch_set *outer, struct watch_set *inner)
 		*n = (struct nesting){atomic_load(&outer->inner), inner, 1};
 		atomic_store(&outer->inner, n);
 	}
-	unlock();
+	spin_unlock(&busy);
 }
 
 void nest_remove(struct watch_set *outer, const struct watch_set *inner)
 {
 	struct nesting *n;
 
-	lock();
+	spin_lock(&busy);
 	n = find(outer, inner);
 	if (n && --n->numbers == 0)
 		drop(outer, n);
-	unlock();
+	spin_unlock(&busy);
 }
 
 void nest_closed(struct watch_set *outer)
 {
 	if (!nest_has_inner(outer))
 		return;
-	lock();
+	spin_lock(&busy);
 	while (nest_has_inner(outer))
 		drop(outer, atomic_load(&outer->inner));
-	unlock();
+	spin_unlock(&busy);
 }
 
 /* Up to AT_ONCE of the sets in this one, after the first `from`, each with a
@@ -135,7 +124,7 @@ static int inner_sets(
 	struct nesting *n, *next;
 	int i = 0, found = 0;
 
-	lock();
+	spin_lock(&busy);
 	for (n = atomic_load(&set->inner); n && found < AT_ONCE; n = next) {
 		next = n->next;
 		if (n->inner->epfd < 0) {
@@ -145,7 +134,7 @@ static int inner_sets(
 			atomic_fetch_add(&n->inner->refs, 1);
 		}
 	}
-	unlock();
+	spin_unlock(&busy);
 	return found;
 }
 

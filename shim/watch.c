@@ -1,146 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches: their memory, what the kernel is told of them and what the program
- * is.  Knows epoll_ctl; epoll_wait is epollset.c's, the lists of a set are
- * watch_set.c's.
+ * Watches: what the kernel is told of them and what the program is.  Knows
+ * epoll_ctl; epoll_wait is epollset.c's, the lists of a set are watch_set.c's,
+ * and where they lie watch_place.c's.
  */
 #include "watch.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include "conn.h"
 #include "fdtab.h"
 #include "highfd.h"
 #include "real.h"
-
-/* Room for this many at once; memory is used as they are. */
-#define WATCHES_MAX (1 << 18)
-#define GENERATION_SHIFT 48
-#define ADDRESS_MASK (((uint64_t)1 << GENERATION_SHIFT) - 1)
-
-static _Atomic(struct watch *) region;
-static size_t region_used;
-static struct watch *free_watches;
-static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
-/* Between two generations of a place; another one in each process, so that
- * the cookies of those that share a set differ. */
-static uint16_t stride = 1;
-atomic_uint watch_strangers;
-
-static void pool_lock(void)
-{
-	while (atomic_flag_test_and_set(&pool_busy))
-		sched_yield();
-}
-
-static void pool_unlock(void)
-{
-	atomic_flag_clear(&pool_busy);
-}
-
-/* ---- memory ---- */
-
-static struct watch *map_region(void)
-{
-	struct watch *base = atomic_load(&region);
-
-	if (base)
-		return base;
-	base = mmap(NULL, WATCHES_MAX * sizeof(*base), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
-		return NULL;
-	atomic_store(&region, base);
-	return base;
-}
-
-static struct watch *take_watch(void)
-{
-	struct watch *w = NULL;
-
-	pool_lock();
-	if (free_watches) {
-		w = free_watches;
-		free_watches = w->next;
-	} else if (map_region() && region_used < WATCHES_MAX) {
-		w = &atomic_load(&region)[region_used++];
-	}
-	pool_unlock();
-	return w;
-}
-
-static void give_watch(struct watch *w)
-{
-	pool_lock();
-	w->next = free_watches;
-	free_watches = w;
-	pool_unlock();
-}
-
-void watch_fork_prepare(void)
-{
-	pool_lock();
-	map_region();
-	pool_unlock();
-}
-
-void watch_fork_child(void)
-{
-	atomic_flag_clear(&pool_busy);
-	stride = (uint16_t)getpid() | 1;
-	atomic_store(&watch_strangers, 0);
-	watch_set_fork_child();
-}
-
-/* ---- cookies ---- */
-
-uint64_t watch_cookie(const struct watch *w)
-{
-	return (uint64_t)(uintptr_t)w | (uint64_t)w->generation
-						<< GENERATION_SHIFT;
-}
-
-uint64_t watch_bell_cookie(void)
-{
-	return (uint64_t)(uintptr_t)atomic_load(&region);
-}
-
-uint64_t watch_annex_cookie(void)
-{
-	return watch_bell_cookie() + sizeof(struct watch);
-}
-
-int watch_decode(
-	uint64_t data, struct watch **w, uint16_t *generation, struct conn **c)
-{
-	uint64_t base = (uint64_t)(uintptr_t)atomic_load(&region);
-	uint64_t at = (data & ADDRESS_MASK) - base;
-	struct watch *found;
-
-	if (!base || at >= WATCHES_MAX * sizeof(*found) ||
-		at % sizeof(*found) != 0)
-		return WATCH_NOT_OURS;
-	if (data == base)
-		return WATCH_BELL;
-	if (data == watch_annex_cookie())
-		return WATCH_ANNEX;
-	found = (struct watch *)(uintptr_t)(data & ADDRESS_MASK);
-	*generation = (uint16_t)(data >> GENERATION_SHIFT);
-	*w = found;
-	*c = __atomic_load_n(&found->c, __ATOMIC_ACQUIRE);
-	if (!*c || !conn_is_ours(*c) || !conn_ref_try(*c))
-		return WATCH_STALE;
-	return WATCH_OURS;
-}
-
-bool watch_is(const struct watch *w, uint16_t generation, const struct conn *c)
-{
-	return w->c == c && w->generation == generation;
-}
 
 /* ---- what the kernel is told ---- */
 
@@ -368,7 +240,6 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	const struct epoll_event *event)
 {
 	struct watch *w = find_gone(c, set);
-	uint16_t generation;
 	int err;
 
 	if (w) {
@@ -377,12 +248,9 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 		take_program(w, event);
 		return note_asked(w);
 	}
-	w = take_watch();
+	w = watch_take();
 	if (!w)
 		return ENOMEM;
-	generation = (uint16_t)(w->generation + stride);
-	memset(w, 0, sizeof(*w));
-	w->generation = generation ? generation : stride;
 	w->set = set;
 	w->in_annex = atomic_load(&set->polled) && watch_set_has_annex(set);
 	w->fd = fd;
@@ -395,7 +263,7 @@ int watch_add(struct conn *c, struct watch_set *set, int fd,
 	if (err) {
 		forget_number(w);
 		w->c = NULL;
-		give_watch(w);
+		watch_give(w);
 		return err;
 	}
 	atomic_fetch_add(&set->refs, 1);
@@ -469,7 +337,7 @@ void watch_remove(struct watch *w)
 	*at = w->next;
 	watch_set_forget(w);
 	watch_set_put(w->set);
-	give_watch(w);
+	watch_give(w);
 }
 
 void watch_suspend(struct watch *w)

@@ -180,7 +180,12 @@ void watch_fork_prepare(void);
 /* This process is a copy of one that may have held our locks. */
 void watch_fork_child(void);
 
-/* ---- cookies ---- */
+/* ---- places and cookies: watch_place.c ---- */
+
+/* A watch of zeros with a generation of its own; NULL: out of memory. */
+struct watch *watch_take(void);
+/* Its connection is NULL by now. */
+void watch_give(struct watch *w);
 
 uint64_t watch_cookie(const struct watch *w);
 /* The data of the bell and of an annex: generation 0, which no watch ever

@@ -12,25 +12,16 @@
 #include "highfd.h"
 #include "map.h"
 #include "real.h"
+#include "spin.h"
 
 #define SETS_PER_SLAB 32
 
 static struct watch_set *free_sets;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
+atomic_uint watch_strangers;
 static atomic_int bell = -1; /* the eventfd that is always readable */
 
 /* ---- memory ---- */
-
-static void pool_lock(void)
-{
-	while (atomic_flag_test_and_set(&pool_busy))
-		sched_yield();
-}
-
-static void pool_unlock(void)
-{
-	atomic_flag_clear(&pool_busy);
-}
 
 static void grow_sets(void)
 {
@@ -48,13 +39,13 @@ struct watch_set *watch_set_new(int epfd)
 {
 	struct watch_set *set;
 
-	pool_lock();
+	spin_lock(&pool_busy);
 	if (!free_sets)
 		grow_sets();
 	set = free_sets;
 	if (set)
 		free_sets = set->next_free;
-	pool_unlock();
+	spin_unlock(&pool_busy);
 	if (!set)
 		return NULL;
 	memset(set, 0, sizeof(*set));
@@ -69,10 +60,10 @@ void watch_set_put(struct watch_set *set)
 {
 	if (atomic_fetch_sub(&set->refs, 1) != 1)
 		return;
-	pool_lock();
+	spin_lock(&pool_busy);
 	set->next_free = free_sets;
 	free_sets = set;
-	pool_unlock();
+	spin_unlock(&pool_busy);
 }
 
 static void close_own(int fd)
@@ -84,6 +75,7 @@ static void close_own(int fd)
 /* The bell that hangs in a set that we share is the parent's. */
 void watch_set_fork_child(void)
 {
+	atomic_store(&watch_strangers, 0);
 	int fd = atomic_exchange(&bell, -1);
 
 	atomic_flag_clear(&pool_busy);
@@ -105,13 +97,12 @@ void watch_set_forget_all(struct watch_set *set)
 
 void watch_set_lock(struct watch_set *set)
 {
-	while (atomic_flag_test_and_set(&set->busy))
-		sched_yield();
+	spin_lock(&set->busy);
 }
 
 void watch_set_unlock(struct watch_set *set)
 {
-	atomic_flag_clear(&set->busy);
+	spin_unlock(&set->busy);
 }
 
 /* ---- the bell ---- */
