@@ -41,7 +41,7 @@ knocks()
 @test "a refusal of a CA tells its depth" {
 	start_server tlsserver of-expired handshake echo
 	TLSSHIM_CA_FILE=$CA_DIR/expired-ca.pem knocks
-	assert_log "refused: certificate expired 20.* \(depth 1, CN=expired CA, issuer CN=expired CA\); renew the certificate, or set the clock right \[checked localhost .* depth 1, OpenSSL: certificate has expired"
+	assert_log "refused: certificate expired 20.* \(depth 1, CN=expired CA, issuer CN=expired CA\); replace this CA's certificate, .*, or set the clock right \[checked localhost .* depth 1, OpenSSL: certificate has expired"
 }
 
 @test "TLSSHIM_LOG_FORMAT=json tells of a connection and of its end" {

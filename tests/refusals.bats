@@ -217,7 +217,7 @@ accepts()
 	refuses client-only localhost 'certificate is not for TLS servers'
 }
 @test "a certificate with an unknown critical extension is refused" {
-	refuses critical-ext localhost 'certificate refused: .*critical extension'
+	refuses critical-ext localhost 'certificate has an unknown critical extension, 1\.2\.3\.4 '
 }
 @test "a certificate with a short key is refused" {
 	refuses weak-key localhost "certificate's key is too short"

@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 #define ALT_NAMES_SHOWN 6
 
@@ -48,7 +49,10 @@ void describe_short_name(struct text *t, const X509_NAME *name)
 
 void describe_who(struct text *t, const X509 *cert)
 {
-	describe_short_name(t, X509_get_subject_name(cert));
+	if (X509_NAME_entry_count(X509_get_subject_name(cert)))
+		describe_short_name(t, X509_get_subject_name(cert));
+	else
+		text_add(t, "no subject");
 	text_add(t, ", issuer ");
 	describe_short_name(t, X509_get_issuer_name(cert));
 }
@@ -76,6 +80,22 @@ static void describe_address(struct text *t, const ASN1_OCTET_STRING *ip)
 				sizeof(buf)));
 }
 
+/* An address in the place of a name is good for neither: it shows that. */
+static void describe_dns_name(struct text *t, const ASN1_IA5STRING *name)
+{
+	const unsigned char *bytes = ASN1_STRING_get0_data(name);
+	int n = ASN1_STRING_length(name);
+	char digits[INET6_ADDRSTRLEN] = "";
+	unsigned char ip[16];
+
+	if (n < (int)sizeof(digits))
+		memcpy(digits, bytes, (size_t)n);
+	if (inet_pton(AF_INET, digits, ip) == 1 ||
+		inet_pton(AF_INET6, digits, ip) == 1)
+		text_add(t, "the name ");
+	text_add_escaped(t, bytes, (size_t)n);
+}
+
 void describe_alt_names(struct text *t, X509 *cert)
 {
 	GENERAL_NAMES *all =
@@ -93,8 +113,7 @@ void describe_alt_names(struct text *t, X509 *cert)
 		}
 		text_add(t, shown++ ? ", " : "");
 		if (n->type == GEN_DNS)
-			text_add_escaped(t, ASN1_STRING_get0_data(n->d.dNSName),
-				(size_t)ASN1_STRING_length(n->d.dNSName));
+			describe_dns_name(t, n->d.dNSName);
 		else
 			describe_address(t, n->d.iPAddress);
 	}

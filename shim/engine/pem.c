@@ -8,6 +8,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include "arena.h"
 #include "files.h"
 
@@ -43,15 +44,29 @@ static int parse_certs(X509_STORE *store, BIO *bio, unsigned *n)
 	return is_end_of_pem() ? 0 : PEM_GARBAGE;
 }
 
+/* RFC 5280, section 5.2.3: a delta CRL has a number.  OpenSSL before 3.0.20
+ * dereferences what is not there. */
+static bool is_numberless_delta(const X509_CRL *crl)
+{
+	ASN1_INTEGER *number;
+
+	if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) < 0)
+		return false;
+	number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
+	ASN1_INTEGER_free(number);
+	return !number;
+}
+
+/* Takes the reference. */
 static int add_crl(X509_STORE *store, X509_CRL *crl, unsigned *n)
 {
-	int added = X509_STORE_add_crl(store, crl);
+	int result = PEM_GARBAGE;
 
+	if (!is_numberless_delta(crl))
+		result = X509_STORE_add_crl(store, crl) ? 0 : ENOMEM;
 	X509_CRL_free(crl);
-	if (!added)
-		return ENOMEM;
-	++*n;
-	return 0;
+	*n += !result;
+	return result;
 }
 
 static int parse_crls(X509_STORE *store, BIO *bio, unsigned *n)
@@ -66,8 +81,10 @@ static int parse_crls(X509_STORE *store, BIO *bio, unsigned *n)
 		return crl ? add_crl(store, crl, n) : PEM_GARBAGE;
 	}
 	while ((crl = PEM_read_bio_X509_CRL(bio, NULL, no_password, NULL))) {
-		if (add_crl(store, crl, n))
-			return ENOMEM;
+		int result = add_crl(store, crl, n);
+
+		if (result)
+			return result;
 	}
 	return is_end_of_pem() ? 0 : PEM_GARBAGE;
 }

@@ -19,6 +19,9 @@
 #define UNDATED_MAX (24 * 3600)
 #define FEATURE_STATUS_REQUEST 5
 
+static const char revoked[] =
+	"certificate is revoked, says the stapled OCSP response";
+
 static bool has_must_staple(X509 *cert)
 {
 	TLS_FEATURE *features =
@@ -50,7 +53,7 @@ static const char *judge_status(OCSP_SINGLERESP *single)
 	case V_OCSP_CERTSTATUS_GOOD:
 		return NULL;
 	case V_OCSP_CERTSTATUS_REVOKED:
-		return "certificate is revoked, says the stapled OCSP response";
+		return revoked;
 	default:
 		return "the stapled OCSP response does not know the "
 		       "certificate";
@@ -171,7 +174,10 @@ static int on_status(SSL *ssl, void *arg)
 	if (!problem)
 		return 1;
 	s->verified = false;
-	verify_refuse(s, cert, 0, X509_V_ERR_OCSP_VERIFY_FAILED, problem);
+	verify_refuse(s, cert,
+		problem == revoked ? X509_V_ERR_CERT_REVOKED
+				   : X509_V_ERR_OCSP_VERIFY_FAILED,
+		problem);
 	return 0;
 }
 

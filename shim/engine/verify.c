@@ -10,105 +10,9 @@
 #include "arena.h"
 #include "describe.h"
 #include "failure.h"
+#include "reason.h"
 #include "session.h"
 #include "trace.h"
-
-/* What a refusal says, where X509_verify_cert_error_string() does not speak
- * to a user of the program. */
-static const char *reason_of(int error, int depth)
-{
-	switch (error) {
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		return "certificate of an unknown issuer";
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		return "self-signed certificate";
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-		return "certificate of a CA that is not trusted";
-	case X509_V_ERR_INVALID_PURPOSE:
-		return depth ? "CA certificate is not for TLS servers "
-			       "(extended key usage)"
-			     : "certificate is not for TLS servers "
-			       "(extended key usage)";
-	case X509_V_ERR_INVALID_CA:
-		return "issuer's certificate is not one of a CA";
-	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-		return "certificate's signature is wrong";
-	case X509_V_ERR_CERT_REVOKED:
-		return "certificate is revoked";
-	case X509_V_ERR_EE_KEY_TOO_SMALL:
-	case X509_V_ERR_CA_KEY_TOO_SMALL:
-		return "certificate's key is too short";
-	case X509_V_ERR_CA_MD_TOO_WEAK:
-		return "certificate's signature uses a weak hash";
-	case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-		return "chain of certificates is too long";
-	case X509_V_ERR_UNABLE_TO_GET_CRL:
-		return "there is no CRL of the certificate's issuer";
-	case X509_V_ERR_CRL_HAS_EXPIRED:
-		return "the CRL of the certificate's issuer has expired";
-	case X509_V_ERR_CRL_NOT_YET_VALID:
-		return "the CRL of the certificate's issuer is not valid yet";
-	case X509_V_ERR_CRL_SIGNATURE_FAILURE:
-		return "the signature of the issuer's CRL is wrong";
-	default:
-		return NULL;
-	}
-}
-
-/* What the user can do about it. */
-static const char *hint_for(int error)
-{
-	switch (error) {
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		return "set TLSSHIM_CA_FILE to the CA's certificate, or have "
-		       "the server send its intermediate certificates";
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-		return "if this CA or server is to be trusted, set "
-		       "TLSSHIM_CA_FILE to its certificate";
-	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return "set TLSSHIM_SERVER_NAME to the name that the server "
-		       "is known by, or have its certificate name it";
-	case X509_V_ERR_CERT_HAS_EXPIRED:
-	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return "renew the certificate, or set the clock right";
-	case X509_V_ERR_UNABLE_TO_GET_CRL:
-	case X509_V_ERR_CRL_HAS_EXPIRED:
-	case X509_V_ERR_CRL_NOT_YET_VALID:
-		return "put the CA's present CRL into TLSSHIM_CRL_FILE or "
-		       "TLSSHIM_CRL_DIR";
-	case X509_V_ERR_OCSP_VERIFY_FAILED:
-		return "have the server staple a good response (TLSSHIM_OCSP)";
-	case X509_V_ERR_APPLICATION_VERIFICATION:
-		return "if the server's key was changed on purpose, add the "
-		       "new pin to TLSSHIM_PIN";
-	default:
-		return "have the server present another certificate";
-	}
-}
-
-static void add_reason(struct text *t, int error, int depth, const X509 *cert)
-{
-	const char *reason = reason_of(error, depth);
-
-	if (error == X509_V_ERR_CERT_HAS_EXPIRED && cert) {
-		text_add(t, "certificate expired ");
-		describe_date(t, X509_get0_notAfter(cert));
-	} else if (error == X509_V_ERR_CERT_NOT_YET_VALID && cert) {
-		text_add(t, "certificate is not valid before ");
-		describe_date(t, X509_get0_notBefore(cert));
-	} else if (reason) {
-		text_add(t, "%s", reason);
-	} else {
-		text_add(t, "certificate refused: %s",
-			X509_verify_cert_error_string(error));
-	}
-}
 
 static void explain_certificate(struct tls_refusal *r, X509 *cert)
 {
@@ -126,7 +30,8 @@ static void explain_certificate(struct tls_refusal *r, X509 *cert)
 }
 
 /* Without memory the log says less; the refusal stands. */
-static void explain(struct tls_session *s, X509 *cert, int depth, int error)
+static void explain(struct tls_session *s, X509 *cert, int depth, int error,
+	const char *hint)
 {
 	struct tls_refusal *r = s->refusal;
 
@@ -136,34 +41,21 @@ static void explain(struct tls_session *s, X509 *cert, int depth, int error)
 		return;
 	*r = (struct tls_refusal){.depth = depth,
 		.reason = X509_verify_cert_error_string(error),
-		.hint = hint_for(error)};
+		.hint = hint};
 	if (cert)
 		explain_certificate(r, cert);
 	s->refusal = r;
 	s->failure.refusal = r;
 }
 
-/* "certificate expired 2026-03-01 (depth 1, CN=..., issuer CN=...)" */
-static void refuse_chain(struct tls_session *s, X509_STORE_CTX *chain)
-{
-	X509 *cert = X509_STORE_CTX_get_current_cert(chain);
-	int depth = X509_STORE_CTX_get_error_depth(chain);
-	int error = X509_STORE_CTX_get_error(chain);
-	char problem[200];
-	struct text t = text_in(problem, sizeof(problem));
-
-	add_reason(&t, error, depth, cert);
-	verify_refuse(s, cert, depth, error, problem);
-}
-
-void verify_refuse(struct tls_session *s, X509 *cert, int depth, int error,
-	const char *problem)
+static void refuse(struct tls_session *s, X509 *cert, int depth, int error,
+	const char *problem, const char *hint)
 {
 	struct tls_failure *f = &s->failure;
 	struct text t = text_in(f->text, sizeof(f->text));
 
 	f->kind = TLS_FAIL_TRUST;
-	explain(s, cert, depth, error);
+	explain(s, cert, depth, error, hint);
 	text_add(&t, "%s", problem);
 	if (!cert)
 		return;
@@ -174,6 +66,24 @@ void verify_refuse(struct tls_session *s, X509 *cert, int depth, int error,
 	text_add(&t, ")");
 }
 
+/* "certificate expired 2026-03-01 (depth 1, CN=..., issuer CN=...)" */
+static void refuse_chain(struct tls_session *s, X509_STORE_CTX *chain)
+{
+	char problem[200];
+	struct text t = text_in(problem, sizeof(problem));
+	int error = X509_STORE_CTX_get_error(chain);
+	const char *hint = reason_of_chain(&t, chain);
+
+	refuse(s, X509_STORE_CTX_get_current_cert(chain),
+		X509_STORE_CTX_get_error_depth(chain), error, problem, hint);
+}
+
+void verify_refuse(
+	struct tls_session *s, X509 *cert, int error, const char *problem)
+{
+	refuse(s, cert, 0, error, problem, reason_hint(error, cert));
+}
+
 /* "certificate is not valid for the name a (it is for b, c; CN=...)" */
 static void refuse_identity(
 	struct tls_session *s, X509 *cert, int error, const char *missing)
@@ -182,7 +92,7 @@ static void refuse_identity(
 	struct text t = text_in(f->text, sizeof(f->text));
 
 	f->kind = TLS_FAIL_TRUST;
-	explain(s, cert, 0, error);
+	explain(s, cert, 0, error, reason_hint(error, cert));
 	text_add(&t, "certificate is not valid for %s (it is for ", missing);
 	describe_alt_names(&t, cert);
 	text_add(&t, "; ");
@@ -222,15 +132,19 @@ static bool check_pins(struct tls_session *s, X509_STORE_CTX *chain)
 	pins_describe(pin, cert);
 	text_add(&t, "no pin matches the chain; the server's is %s", pin);
 	X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
-	verify_refuse(s, cert, 0, X509_V_ERR_APPLICATION_VERIFICATION, problem);
+	verify_refuse(s, cert, X509_V_ERR_APPLICATION_VERIFICATION, problem);
 	return false;
 }
 
-/* TLSSHIM_CRL=insecure-soft: what no present CRL speaks of is not revoked. */
+/*
+ * TLSSHIM_CRL=insecure-soft: what no present CRL speaks of is not revoked.
+ * One of another scope is still looked into.
+ */
 static int soft(int ok, X509_STORE_CTX *chain)
 {
 	switch (ok ? X509_V_OK : X509_STORE_CTX_get_error(chain)) {
 	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_DIFFERENT_CRL_SCOPE:
 	case X509_V_ERR_CRL_HAS_EXPIRED:
 	case X509_V_ERR_CRL_NOT_YET_VALID:
 		X509_STORE_CTX_set_error(chain, X509_V_OK);
@@ -290,6 +204,15 @@ static int note_request(SSL *ssl, void *arg)
 	return 1;
 }
 
+/*
+ * RFC 5280, section 6.3, whole.  Without the extended support OpenSSL before
+ * 3.0.22 takes a delta CRL, which lists changes alone, for a complete one: what
+ * the complete one revokes would be good again.
+ */
+#define CRL_FLAGS                                                              \
+	(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL |                   \
+		X509_V_FLAG_EXTENDED_CRL_SUPPORT | X509_V_FLAG_USE_DELTAS)
+
 void verify_install(SSL_CTX *ctx, const struct tls_settings *settings)
 {
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
@@ -298,7 +221,7 @@ void verify_install(SSL_CTX *ctx, const struct tls_settings *settings)
 	if (settings->x509_strict)
 		flags |= X509_V_FLAG_X509_STRICT;
 	if (settings->crl_file || settings->crl_dir)
-		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+		flags |= CRL_FLAGS;
 	X509_VERIFY_PARAM_set_flags(param, flags);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);

@@ -16,11 +16,11 @@ struct tls_session;
 void verify_install(SSL_CTX *ctx, const struct tls_settings *settings);
 
 /*
- * Fills in the session's failure: kind, "PROBLEM (depth 1, CN=..., issuer
- * CN=...)", and all that the log tells of the certificate.  error is an
- * X509_V_ERR_ code.
+ * Fills in the session's failure: kind, "PROBLEM (CN=..., issuer CN=...)", and
+ * all that the log tells of the server's certificate.  error is an X509_V_ERR_
+ * code.
  */
-void verify_refuse(struct tls_session *s, X509 *cert, int depth, int error,
-	const char *problem);
+void verify_refuse(
+	struct tls_session *s, X509 *cert, int error, const char *problem);
 
 #endif
