@@ -19,7 +19,7 @@ load lib/helpers
 	done <"$dir/ports"
 	TLSSHIM_CONFIG=$dir/rules.ini shim "$BUILD_DIR/prog/knock" "${doors[@]}" >"$dir/knocks"
 	assert_file_contains "$dir/knocks" '^descriptors: +0$'
-	run "$PYTHON" "$LIB/cases.py" judge "$dir" "$dir/ports" "$dir/knocks"
+	run "$PYTHON" "$LIB/cases.py" judge "$dir" "$dir/ports" "$dir/knocks" "$RUN_DIR/shim.log"
 	[[ $status == 0 ]] || fail "$output"
 	# As many as the issue asks for, and one line of the log for each refusal.
 	[[ ${lines[-1]} =~ ^([0-9]+)' accepted, '([0-9]+)' refused' ]]

@@ -4,7 +4,7 @@
 
     cases.py make DIR   makes certificates, and DIR/list for tests/prog/tls_cases
     cases.py rules DIR PORTS   the file for TLSSHIM_CONFIG, on stdout
-    cases.py judge DIR PORTS KNOCKS   compares what the shim and openssl say
+    cases.py judge DIR PORTS KNOCKS LOG   compares what the shim and openssl say
 
 PORTS has a line "NAME PORT" for each case, KNOCKS what tests/prog/knock said
 at each port in that order.  Each case below is one call of accept() or
@@ -15,156 +15,29 @@ refuse(), grouped by what is wrong or unusual in it.  In a case
     trust     what the client's CA file holds (default: the root)
     settings  further keys of the section
     differs   openssl s_client is of another opinion, and why we are right
+    says      a regular expression for the shim's line
 """
-import base64
 import datetime
-import hashlib
 import ipaddress
 import json
 import os
+import re
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, ed448, rsa
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID as EKU, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID as EKU
 
-# That SHA-1 and MD5 are weak is what is tested.
-warnings.filterwarnings("ignore")
-NOW = datetime.datetime.utcnow().replace(microsecond=0)
-DAY = datetime.timedelta(days=1)
-PEM = serialization.Encoding.PEM
+from certs import (DAY, NOW, PEM, SHA256, cert, crl, crl_point, crl_scope, key,
+                   name_of, pin, reencoded, response, restricted, unknown)
+
 HOST = "db.test"
-SHA256 = hashes.SHA256()
-
-KEYS = {}
+# What the shim asks of OpenSSL where there are CRLs.
+CRL_CHECKS = ["-crl_check_all", "-extended_crl", "-use_deltas"]
 CASES = []
-
-
-def key(name, kind="p256"):
-    """One key a name, made when it is first asked for."""
-    if name not in KEYS:
-        make = {"p256": lambda: ec.generate_private_key(ec.SECP256R1()),
-                "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
-                "p521": lambda: ec.generate_private_key(ec.SECP521R1()),
-                "p192": lambda: ec.generate_private_key(ec.SECP192R1()),
-                "ed25519": ed25519.Ed25519PrivateKey.generate,
-                "ed448": ed448.Ed448PrivateKey.generate}
-        KEYS[name] = make[kind]() if kind in make else \
-            rsa.generate_private_key(65537, int(kind[3:]))
-    return KEYS[name]
-
-
-def name_of(cn, **more):
-    parts = [] if cn is None else [x509.NameAttribute(NameOID.COMMON_NAME, cn)]
-    parts += [x509.NameAttribute(getattr(NameOID, k), v)
-              for k, v in more.items()]
-    return x509.Name(parts)
-
-
-def san(text):
-    """"a.test,IP:10.0.0.1,URI:x,EMAIL:y" """
-    names = []
-    for part in text.split(","):
-        kind, _, value = part.partition(":")
-        if kind == "IP":
-            names.append(x509.IPAddress(ipaddress.ip_address(value)))
-        elif kind == "URI":
-            names.append(x509.UniformResourceIdentifier(value))
-        elif kind == "EMAIL":
-            names.append(x509.RFC822Name(value))
-        else:
-            names.append(x509.DNSName(part))
-    return x509.SubjectAlternativeName(names)
-
-
-def usage(words):
-    all_words = ["digital_signature", "content_commitment", "key_encipherment",
-                 "data_encipherment", "key_agreement", "key_cert_sign",
-                 "crl_sign", "encipher_only", "decipher_only"]
-    return x509.KeyUsage(**{w: w in words.split() for w in all_words})
-
-
-def general(text):
-    """A name constraint: "test", ".test" or "10.0.0.0/8"."""
-    if "/" in text:
-        return x509.IPAddress(ipaddress.ip_network(text))
-    return x509.DNSName(text)
-
-
-def constraints(permit=None, exclude=None):
-    return x509.NameConstraints(
-        [general(t) for t in permit.split()] if permit else None,
-        [general(t) for t in exclude.split()] if exclude else None)
-
-
-class Cert:
-    """A certificate, its key, and who signed it."""
-
-    def __init__(self, x, k, issuer):
-        self.x, self.key, self.issuer = x, k, issuer
-
-    @property
-    def pem(self):
-        return self.x.public_bytes(PEM).decode()
-
-
-def cert(cn, issuer=None, k=None, ca=None, names=None, names_critical=False,
-         start=-1, end=30, ku="default", ku_critical=True, eku="default",
-         bc="default", bc_critical=True, pathlen=None, constrain=None,
-         digest=SHA256, serial=None, more=(), subject=None, aki=True,
-         ski=True, issuer_name=None, sign_with=None, eku_critical=False):
-    """ca: is it one?  issuer None: itself."""
-    ca = bool(ca)
-    k = k or key(cn or "no name")
-    signer = sign_with or (issuer.key if issuer else k)
-    who = subject if subject is not None else name_of(cn)
-    b = x509.CertificateBuilder().subject_name(who)
-    b = b.issuer_name(issuer_name or (issuer.x.subject if issuer else who))
-    b = b.public_key(k.public_key())
-    b = b.serial_number(serial or x509.random_serial_number())
-    b = b.not_valid_before(start if isinstance(start, datetime.datetime)
-                           else NOW + start * DAY)
-    b = b.not_valid_after(end if isinstance(end, datetime.datetime)
-                          else NOW + end * DAY)
-    if bc == "default":
-        bc = ca
-    if bc is not None:
-        b = b.add_extension(x509.BasicConstraints(bc, pathlen), bc_critical)
-    if ku == "default":
-        ku = "key_cert_sign crl_sign" if ca else "digital_signature"
-    if ku:
-        b = b.add_extension(usage(ku), ku_critical)
-    if eku == "default":
-        eku = None if ca else [EKU.SERVER_AUTH]
-    if eku:
-        b = b.add_extension(x509.ExtendedKeyUsage(eku), eku_critical)
-    if names:
-        b = b.add_extension(san(names), names_critical)
-    if constrain:
-        b = b.add_extension(constraints(**constrain), True)
-    if ski:
-        b = b.add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(k.public_key()), False)
-    if aki and issuer:
-        b = b.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                issuer.key.public_key()), False)
-    for extension, critical in more:
-        b = b.add_extension(extension, critical)
-    if isinstance(signer, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
-        digest = None
-    return Cert(b.sign(signer, digest), k, issuer)
-
-
-def unknown(critical):
-    return (x509.UnrecognizedExtension(
-        x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), critical)
-
 
 ROOT = cert("root", ca=True)
 INTER = cert("intermediate", ROOT, ca=True)
@@ -176,12 +49,14 @@ def good(issuer=ROOT, names=HOST, cn="leaf", **more):
 
 
 def case(expect, name, leaf=None, chain=(), trust=(ROOT,), host=HOST,
-         settings=None, differs=None, crls=None, staple=None, s_client=()):
+         settings=None, differs=None, crls=None, staple=None, s_client=(),
+         says=None):
     assert name not in [c["name"] for c in CASES], name
     CASES.append({"name": name, "expect": expect, "leaf": leaf or good(),
                   "chain": list(chain), "trust": list(trust), "host": host,
                   "settings": settings or {}, "differs": differs,
-                  "crls": crls, "staple": staple, "s_client": list(s_client)})
+                  "crls": crls, "staple": staple, "s_client": list(s_client),
+                  "says": says})
 
 
 def accept(name, *args, **more):
@@ -190,45 +65,6 @@ def accept(name, *args, **more):
 
 def refuse(name, *args, **more):
     case("refuse", name, *args, **more)
-
-
-def crl(issuer, revoked=(), last=-1, due=7, k=None):
-    b = x509.CertificateRevocationListBuilder()
-    b = b.issuer_name(issuer.x.subject)
-    b = b.last_update(NOW + last * DAY).next_update(NOW + due * DAY)
-    for c in revoked:
-        b = b.add_revoked_certificate(
-            x509.RevokedCertificateBuilder()
-            .serial_number(c.x.serial_number)
-            .revocation_date(NOW - DAY).build())
-    b = b.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
-        issuer.key.public_key()), False)
-    return b.sign(k or issuer.key, SHA256).public_bytes(PEM).decode()
-
-
-def response(c, issuer, status="GOOD", this=-1, due=7, responder=None,
-             md=None, k=None, extra=()):
-    responder = responder or issuer
-    revoked = status == "REVOKED"
-    b = ocsp.OCSPResponseBuilder().add_response(
-        cert=c.x, issuer=issuer.x, algorithm=md or hashes.SHA1(),
-        cert_status=getattr(ocsp.OCSPCertStatus, status),
-        this_update=NOW + this * DAY,
-        next_update=None if due is None else NOW + due * DAY,
-        revocation_time=NOW - DAY if revoked else None,
-        revocation_reason=x509.ReasonFlags.key_compromise if revoked else None)
-    b = b.responder_id(ocsp.OCSPResponderEncoding.HASH, responder.x)
-    if extra:
-        b = b.certificates([e.x for e in extra])
-    return b.sign(k or responder.key, SHA256).public_bytes(
-        serialization.Encoding.DER)
-
-
-def pin(c):
-    der = c.key.public_key().public_bytes(
-        serialization.Encoding.DER,
-        serialization.PublicFormat.SubjectPublicKeyInfo)
-    return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
 # ---- the cases
@@ -296,7 +132,8 @@ def names():
         refuse(f"name {names[:40]!r} for {host}", good(names=names),
                host=host, differs=differs)
     refuse("CN alone", good(names=None, cn=HOST),
-           differs="the CN never counts")
+           differs="the CN never counts",
+           says=r"it is for no name; CN=db.test.*; have .* subjectAltName")
     refuse("CN beside a mail address",
            good(names="EMAIL:a@b.test", cn=HOST),
            differs="the CN never counts")
@@ -304,7 +141,58 @@ def names():
     refuse("address in the CN", good(names=None, cn="10.0.0.1"),
            host="10.0.0.1")
     refuse("no name at all", good(names=None))
+    for i, names in enumerate([
+            "OTHER:db.test", "DIR:db.test", "OTHER:db.test,DIR:db.test",
+            "EMAIL:db.test", "URI:db.test", "OTHER:db.test,other.test"]):
+        refuse(f"other kinds of names {i}", good(names=names))
+    for names in ("OTHER:x,db.test", "DIR:x,db.test", "db.test,OTHER:x"):
+        accept(f"name {names}", good(names=names))
+    refuse("address as a name, and what is said of it", good(names="10.0.0.1"),
+           host="10.0.0.1", says="is for the name 10.0.0.1; CN=leaf")
+    many = ",".join(f"n{i}.many.test" for i in range(3000))
+    accept("the last of 3000 names", good(names=many), host="n2999.many.test")
+    refuse("none of 3000 names", good(names=many),
+           says=r"n5.many.test and 2994 more; CN=leaf")
     refuse("no subject and no name", good(names=None, subject=x509.Name([])))
+
+
+def name_tables():
+    """RFC 9525, section 6.3, as a table: each name for each host."""
+    hosts = ["db.test", "a.db.test", "b.a.db.test", "A.DB.test", "xn--a.db.test",
+             "a-b.db.test", "a_b.db.test", "_a.db.test", "test", "adb.test"]
+    names = ["db.test", "*.db.test", "a.db.test", "*.a.db.test", "A.db.TEST",
+             "xn--a.db.test", "*.test", "*", "a*.db.test", "*a.db.test",
+             "xn--*.db.test", "*.*.test", "*.*.db.test", "a.*.test", ".db.test",
+             "*.db.test.", "a_b.db.test", "_a.db.test", "*_b.db.test",
+             "*-b.db.test", "**.db.test", "*.xn--a.db.test", "db.test.test",
+             "www*.db.test", "*.db", "test", "*.TEST", "d?.test", "[ab].db.test",
+             "a.db.test:443", "a.db.test/", "%61.db.test", "a.db.test,b.db.test"]
+    partial = ("a*.db.test", "*a.db.test", "*-b.db.test")
+    for name in names:
+        leaf = good(names=name)
+        for host in hosts:
+            fine = any(is_for(n, host.lower()) for n in name.lower().split(","))
+            differs = not fine and name in partial and partial_match(
+                name, host.lower())
+            case("accept" if fine else "refuse", f"{name} for {host}", leaf,
+                 host=host, differs="partial wildcard" if differs else None)
+
+
+def is_for(name, host):
+    """A wildcard is the whole first label, stands for one label of letters,
+    digits and hyphens, and two labels follow it."""
+    first, _, rest = host.partition(".")
+    if not name.startswith("*."):
+        return name == host
+    return (rest == name[2:] and rest.count(".") > 0 and "*" not in rest
+            and re.fullmatch("[a-z0-9-]+", first) is not None)
+
+
+def partial_match(name, host):
+    """What OpenSSL takes by default: not for IDNA labels."""
+    pattern = re.escape(name).replace(r"\*", "[a-z0-9-]*")
+    return (re.fullmatch(pattern, host) is not None
+            and not host.startswith("xn--"))
 
 
 def subjects():
@@ -337,9 +225,11 @@ def dates():
                       ("not yet valid", dict(start=1, end=30)),
                       ("not valid for an hour", dict(start=NOW + hour)),
                       ("not valid before 2050", dict(start=far[0], end=far[1]))]:
-        refuse(f"leaf {what}", good(**bad))
+        refuse(f"leaf {what}", good(**bad),
+               says=r"(expired|before) \d+-\d\d-\d\d \(CN=leaf.*; renew")
         inter = cert("intermediate", ROOT, ca=True, **bad)
-        refuse(f"intermediate {what}", good(inter), [inter])
+        refuse(f"intermediate {what}", good(inter), [inter],
+               says=r" \(depth 1, CN=intermediate.*; replace this CA's")
         root = cert("root", ca=True, **bad)
         refuse(f"root {what}", good(root), trust=[root])
 
@@ -355,7 +245,9 @@ def constraints_of_cas():
             ("EKU of mail", dict(eku=[EKU.EMAIL_PROTECTION])),
             ("EKU of code", dict(eku=[EKU.CODE_SIGNING]))]:
         inter = cert("intermediate", ROOT, ca=True, **bad)
-        refuse(f"intermediate with {what}", good(inter), [inter])
+        refuse(f"intermediate with {what}", good(inter), [inter],
+               says=r"may not sign certificates \(key usage\)"
+               if "ku" in bad else None)
         root = cert("root", ca=True, **bad)
         # OpenSSL takes a self-signed anchor with keyCertSign for a CA.
         case("accept" if what == "no basicConstraints" else "refuse",
@@ -395,7 +287,8 @@ def constraints_of_cas():
                 chain.insert(0, at)
             case("accept" if fine else "refuse",
                  f"pathlen {limit} of the {place} with {length} below",
-                 good(at), chain, [top])
+                 good(at), chain, [top],
+                 says=None if fine else r"than one of them allows \(path length")
 
 
 def usages_of_leaves():
@@ -423,10 +316,81 @@ def usages_of_leaves():
             ("EKU unknown", dict(eku=[x509.ObjectIdentifier("1.2.3.4")])),
             ("keyUsage of a CRL's signer", dict(ku="crl_sign")),
             ("keyUsage of a CA", dict(ku="key_cert_sign")),
+            ("any EKU alone", dict(eku=[EKU.ANY_EXTENDED_KEY_USAGE])),
+            ("keyUsage of nothing for TLS", dict(ku="content_commitment")),
             ("unknown critical extension", dict(more=[unknown(True)]))]:
-        refuse(f"leaf with {what}", good(**bad))
+        says = next((text for begin, text in [
+            ("EKU", r"TLS servers \(extended key usage\) .*made for TLS"),
+            ("any EKU", r"TLS servers \(extended key usage\)"),
+            ("key", r"TLS servers \(key usage\)"),
+            ("unknown", r"unknown critical extension, 1\.2\.3\.4\.5 \(")]
+                     if what.startswith(begin)))
+        refuse(f"leaf with {what}", good(**bad), says=says)
         refuse(f"leaf with {what} below an intermediate",
                good(INTER, **bad), [INTER])
+
+
+def encodings():
+    """What no careful CA makes."""
+    def version_1(tbs):
+        return tbs.replace(bytes.fromhex("a003020102"), b"", 1)
+
+    bare = dict(bc=None, ku=None, eku=None, ski=False, aki=False)
+    root = cert("root", ca=True, **bare)
+    accept("version 1 root", good(root), trust=[reencoded(root, version_1)])
+    inter = cert("intermediate", ROOT, ca=True, **bare)
+    refuse("version 1 intermediate", good(inter),
+           [reencoded(inter, version_1)], says="not one of a CA")
+    refuse("version 1 leaf", reencoded(good(names=None, **bare), version_1),
+           says="no name; .* subjectAltName")
+    refuse("version 1 leaf with the name as CN", reencoded(
+        good(names=None, cn=HOST, **bare), version_1), differs="CN")
+    serial = good(serial=0x11223344)
+    for what, number in [("zero", "020100"), ("negative", "0204f1223344")]:
+        accept(f"serial number {what}", reencoded(
+            serial, lambda tbs, n=number: tbs.replace(
+                bytes.fromhex("020411223344"), bytes.fromhex(n), 1)))
+    refuse("another signature algorithm outside", reencoded(
+        good(), lambda tbs: tbs, bytes.fromhex("300a06082a8648ce3d040303")))
+    for what, oid in [("subjectAltName", "1d11"), ("keyUsage", "1d0f"),
+                      ("basicConstraints", "1d13"), ("extKeyUsage", "1d25")]:
+        extra = (x509.UnrecognizedExtension(
+            x509.ObjectIdentifier("2.5.29.99"), b"\x30\x00"), False)
+
+        def twice(tbs, oid=oid):
+            return tbs.replace(bytes.fromhex("0603551d63"),
+                               bytes.fromhex("060355" + oid))
+
+        # As a leaf OpenSSL's server will not have it.
+        inter = cert("intermediate", ROOT, ca=True, more=[extra],
+                     names="x.test", eku=[EKU.SERVER_AUTH])
+        refuse(f"{what} of the intermediate twice", good(inter),
+               [reencoded(inter, twice)])
+    for what, oid in [("subjectAltName", "2.5.29.17"),
+                      ("nameConstraints", "2.5.29.30"),
+                      ("CRL distribution points", "2.5.29.31"),
+                      ("authority key identifier", "2.5.29.35")]:
+        broken = (x509.UnrecognizedExtension(
+            x509.ObjectIdentifier(oid), b"\x30\x03\x02\x01"), False)
+        inter = cert("intermediate", ROOT, ca=True, aki=False, more=[broken])
+        refuse(f"damaged {what} of the intermediate", good(inter), [inter],
+               says="is damaged")
+    refuse("empty subject and an unknown issuer",
+           good(OTHER, subject=x509.Name([])), says=r"\(no subject, issuer")
+    for option, where, fine in [
+            ("-addtrust serverAuth", ROOT, True),
+            ("-addtrust anyExtendedKeyUsage", ROOT, True),
+            ("-addreject clientAuth", ROOT, True),
+            ("-addtrust serverAuth", INTER, True),
+            ("-addtrust clientAuth", ROOT, False),
+            ("-addreject serverAuth", ROOT, False),
+            ("-addreject anyExtendedKeyUsage", ROOT, False),
+            ("-addreject serverAuth", INTER, False)]:
+        case("accept" if fine else "refuse",
+             f"{where.x.subject.rfc4514_string()} with {option}", good(INTER),
+             [INTER], [restricted(where, *option.split())],
+             s_client=["-partial_chain"],
+             says=None if fine else "restrictions.*-clrtrust")
 
 
 def name_constraints():
@@ -467,6 +431,69 @@ def name_constraints():
                  good(inter, names), [inter], [root], host)
 
 
+def other_name_constraints():
+    """Of names that a TLS client does not look at, and of subjects."""
+    for i, (permit, exclude, leaf, fine) in enumerate([
+            ("EMAIL:mail.test", None, dict(names=HOST), True),
+            ("EMAIL:mail.test", None, dict(names=f"{HOST},EMAIL:a@mail.test"),
+             True),
+            ("EMAIL:mail.test", None, dict(names=f"{HOST},EMAIL:a@x.test"),
+             False),
+            (None, "EMAIL:mail.test", dict(names=f"{HOST},EMAIL:a@mail.test"),
+             False),
+            ("EMAIL:mail.test", None, dict(
+                names=HOST, subject=name_of("x", EMAIL_ADDRESS="a@x.test")),
+             False),
+            ("DIR:leaf", None, dict(names=HOST), True),
+            ("DIR:other", None, dict(names=HOST), False),
+            (None, "DIR:leaf", dict(names=HOST), False),
+            (None, "DIR:other", dict(names=HOST), True),
+            ("DIR:other", None, dict(names=HOST, subject=x509.Name([])), True),
+            # Without a DNS name OpenSSL takes a CN that looks like one for it.
+            ("test", None, dict(names="IP:10.0.0.1", cn="a.example"), False),
+            ("test", None, dict(names="IP:10.0.0.1", cn="a.test"), True),
+            ("test", None, dict(names="IP:10.0.0.1", cn="no host"), True),
+            (None, "example", dict(names="IP:10.0.0.1", cn="a.example"), False),
+            ("0.0.0.0/0", None, dict(names="IP:10.0.0.1"), True),
+            (None, "0.0.0.0/0", dict(names="IP:10.0.0.1"), False),
+            (None, "0.0.0.0/0", dict(names="IP:2001:db8::1"), True),
+            (None, "::/0", dict(names="IP:10.0.0.1"), True),
+            ("10.0.0.1/32", None, dict(names="IP:10.0.0.1"), True),
+            ("10.0.0.0/31", None, dict(names="IP:10.0.0.2"), False)]):
+        names = leaf["names"]
+        inter = cert("intermediate", ROOT, ca=True,
+                     constrain=dict(permit=permit, exclude=exclude))
+        case("accept" if fine else "refuse", f"other name constraint {i}",
+             good(inter, **leaf), [inter],
+             host=names[3:] if names.startswith("IP:") else HOST,
+             says=None if fine else r"name constraints\) \(")
+    outer = cert("outer", ROOT, ca=True, constrain=dict(permit="test"))
+    for i, (limits, names, host, fine) in enumerate([
+            (dict(permit="db.test"), HOST, HOST, True),
+            (dict(permit="db.test"), "x.test", "x.test", False),
+            (dict(permit="example"), "db.example", "db.example", False),
+            (dict(permit="example test"), HOST, HOST, True),
+            (dict(exclude="a.test"), HOST, HOST, True),
+            (dict(exclude="a.test"), "a.test", "a.test", False)]):
+        inner = cert("inner", outer, ca=True, constrain=limits)
+        case("accept" if fine else "refuse", f"nested name constraint {i}",
+             good(inner, names), [inner, outer], host=host)
+    # A certificate that a CA issued to itself is not bound, its last is.
+    inter = cert("intermediate", ROOT, ca=True, constrain=dict(permit="test"))
+    again = cert("intermediate", inter, ca=True, k=key("again"),
+                 subject=inter.x.subject)
+    accept("self-issued below a name constraint", good(again), [again, inter])
+    refuse("leaf below a self-issued one, beyond the constraint",
+           good(again, names="db.example"), [again, inter], host="db.example")
+    many = " ".join(f"n{i}.test" for i in range(1100))
+    inter = cert("intermediate", ROOT, ca=True,
+                 constrain=dict(permit=many + " db.test"))
+    accept("1101 name constraints", good(inter), [inter])
+    refuse("too many names for so many constraints", good(
+        inter, names=",".join(f"n{i}.test" for i in range(1100))), [inter],
+           host="n1.test")
+
+
 def keys_and_digests():
     md = {"sha384": hashes.SHA384(), "sha512": hashes.SHA512(),
           "sha224": hashes.SHA224(), "sha1": hashes.SHA1(),
@@ -480,7 +507,10 @@ def keys_and_digests():
         accept(f"root key {kind}", good(root), trust=[root])
     for kind in ("rsa1024", "rsa1536", "p192"):
         k = key(kind, kind)
-        refuse(f"leaf key {kind}", good(k=k))
+        size = re.sub(r"\D+", "", kind)
+        refuse(f"leaf key {kind}", good(k=k),
+               says=f"too short: RSA {size} bits .*; renew" if "rsa" in kind
+               else None)
         inter = cert("intermediate", ROOT, ca=True, k=k)
         refuse(f"intermediate key {kind}", good(inter), [inter])
         root = cert("root", ca=True, k=k)
@@ -493,7 +523,8 @@ def keys_and_digests():
     for digest, root in [("sha1", ROOT), ("sha1", rsa_root), ("md5", rsa_root)]:
         what = f"{digest} of {root.x.subject.rfc4514_string()}"
         refuse(f"leaf signed with {what}",
-               good(root, digest=md[digest]), trust=[root])
+               good(root, digest=md[digest]), trust=[root],
+               says=f"(?i)weak hash: .*{digest} .*; renew .* SHA-256")
         inter = cert("intermediate", root, ca=True, digest=md[digest])
         refuse(f"intermediate signed with {what}", good(inter), [inter],
                [root])
@@ -529,14 +560,16 @@ def chains():
     refuse("an intermediate of another root",
            good(cert("intermediate", OTHER, ca=True, k=key("impostor"))),
            [INTER])
+    namesake = "the known CA of that name has another key .* present certificate"
     refuse("a root of the same name and another key",
-           good(cert("root", ca=True, k=key("impostor"))))
+           good(cert("root", ca=True, k=key("impostor"))), says=namesake)
     refuse("a root of the same name that is sent",
            good(cert("root", ca=True, k=key("impostor"))),
-           [cert("root", ca=True, k=key("impostor"))])
+           [cert("root", ca=True, k=key("impostor"))], says=namesake)
     refuse("signature by another key", good(sign_with=key("impostor")))
     refuse("signature by another key, without AKI",
-           good(sign_with=key("impostor"), aki=False))
+           good(sign_with=key("impostor"), aki=False),
+           says="signature is wrong .* the CA's present certificate")
     inter = cert("intermediate", ROOT, ca=True, sign_with=key("impostor"))
     refuse("intermediate signed by another key", good(inter), [inter])
     self_signed = cert("leaf", names=HOST)
@@ -595,6 +628,82 @@ def chains():
            settings={"x509-strict": "yes"}, s_client=["-x509_strict"])
 
 
+def odd_chains():
+    """What servers send beside, or in place of, what they should."""
+    # Two CAs that certified each other, and know nobody else.
+    a = cert("loop a", ca=True)
+    b = cert("loop b", a, ca=True)
+    a_by_b = cert("loop a", b, ca=True)
+    b_by_a = cert("loop b", a_by_b, ca=True)
+    refuse("a loop", good(a), [a_by_b, b_by_a])
+    refuse("a loop and its root, unknown", good(a), [a_by_b, b_by_a, a])
+    accept("a loop and its root, trusted", good(a), [a_by_b, b_by_a], [a])
+    a_by_root = cert("loop a", ROOT, ca=True)
+    accept("a way out of a loop", good(a), [a_by_root, a_by_b, b_by_a])
+    at, chain = ROOT, []
+    for i in range(99):
+        at = cert(f"level {i}", at, ca=True)
+        chain.insert(0, at)
+        if i in (49, 98):
+            accept(f"{i + 1} intermediates, one by one", good(at), chain[:])
+    for i in range(2):
+        at = cert(f"level {99 + i}", at, ca=True)
+        chain.insert(0, at)
+    refuse("101 intermediates", good(at), chain, says="chain .* too long")
+    # One name and key, certified forty times in each of three layers.
+    layers = []
+    for name, issuer in ("l3", OTHER), ("l2", key("l3")), ("l1", key("l2")):
+        above = issuer if issuer is OTHER else layers[-1][0]
+        layers.append([cert(name, above, ca=True) for _ in range(40)])
+    refuse("64000 paths to nowhere", good(layers[2][0]),
+           [c for layer in layers for c in layer])
+    accept("40 certificates of others before the one", good(INTER),
+           layers[0] + [INTER])
+    twin = cert("intermediate", ROOT, ca=True, start=-2)
+    accept("two certificates of one intermediate", good(INTER), [twin, INTER])
+    accept("the leaf twice", good(INTER, serial=5), [good(INTER, serial=5), INTER])
+    leaf = good(INTER)
+    accept("the leaf sent again", leaf, [leaf, INTER])
+    refuse("another's leaf first", good(names="x.test"), [good(), ROOT])
+    refuse("the root as the server's certificate", ROOT)
+    refuse("a CA of the name as the server's certificate",
+           cert("a ca", ROOT, ca=True, names=HOST), says=r"\(key usage\)")
+    accept("a CA for TLS servers as the server's certificate",
+           cert("a ca", ROOT, ca=True, names=HOST, eku=[EKU.SERVER_AUTH],
+                ku="key_cert_sign crl_sign digital_signature"))
+    other_leaf = good(cn="helper", eku=None, ku="digital_signature key_cert_sign")
+    refuse("a leaf in the store as an issuer", good(other_leaf),
+           trust=[other_leaf], s_client=["-partial_chain"])
+    refuse("a leaf in the store as an issuer, its root too", good(other_leaf),
+           [other_leaf], trust=[other_leaf, ROOT], s_client=["-partial_chain"])
+    expired = cert("root", ca=True, start=-60, end=-1)
+    accept("an expired root of the same key beside", good(),
+           trust=[expired, ROOT])
+    accept("an expired root of the same key behind", good(),
+           trust=[ROOT, expired])
+    accept("an expired root of the same key sent", good(), [expired])
+    refuse("an expired root in the store, its successor sent", good(), [ROOT],
+           trust=[expired], says="expired .*depth 1, CN=root.*TLSSHIM_CA_FILE")
+    accept("an expired intermediate in the store, its successor sent",
+           good(INTER), [INTER], trust=[ROOT, OTHER])
+    accept("a root whose key another root has, too", good(), trust=[
+        cert("root of that key", ca=True, k=key("root")), ROOT])
+    for wanted, bad in [
+            ("Authority Key Identifier", dict(leaf=dict(aki=False))),
+            ("Subject Key Identifier", dict(inter=dict(ski=False))),
+            ("Basic Constraints of CA cert not marked critical",
+             dict(inter=dict(bc_critical=False))),
+            ("CA cert does not include key usage", dict(inter=dict(ku=None))),
+            ("Subject empty and Subject Alt Name extension not critical",
+             dict(leaf=dict(subject=x509.Name([]))))]:
+        inter = cert("intermediate", ROOT, ca=True, **bad.get("inter", {}))
+        leaf = good(inter, **bad.get("leaf", {}))
+        accept(f"without x509-strict: {wanted}", leaf, [inter])
+        refuse(f"x509-strict: {wanted}", leaf, [inter],
+               settings={"x509-strict": "yes"}, s_client=["-x509_strict"],
+               says=f"{wanted}.*; TLSSHIM_X509_STRICT asks for it")
+
+
 def levels_of_verification():
     more = {"verify": "insecure-no-name"}
     none = {"verify": "insecure-none"}
@@ -647,8 +756,9 @@ def pins():
 def revocation():
     bad_leaf, bad_inter = good(INTER), cert("intermediate", ROOT, ca=True)
     fine = crl(ROOT) + crl(INTER)
-    check = ["-crl_check_all"]
+    check = CRL_CHECKS
     soft = {"crl": "insecure-soft"}
+    present = "; put the CA's present CRL into TLSSHIM_CRL_FILE"
     accept("CRLs of all issuers", good(INTER), [INTER], crls=fine,
            s_client=check)
     accept("CRLs that revoke others", good(INTER), [INTER],
@@ -666,13 +776,14 @@ def revocation():
     refuse("intermediate revoked", good(bad_inter), [bad_inter],
            crls=crl(ROOT, [bad_inter]) + crl(INTER), s_client=check)
     refuse("CRL of the leaf's issuer missing", good(INTER), [INTER],
-           crls=crl(ROOT), s_client=check)
+           crls=crl(ROOT), s_client=check, says="there is no CRL.*" + present)
     refuse("CRL of the root missing", good(INTER), [INTER], crls=crl(INTER),
            s_client=check)
-    refuse("CRL expired", crls=crl(ROOT, last=-9, due=-1), s_client=check)
+    refuse("CRL expired", crls=crl(ROOT, last=-9, due=-1), s_client=check,
+           says="CRL .* has expired .*" + present)
     refuse("CRL not valid yet", crls=crl(ROOT, last=1), s_client=check)
     refuse("CRL signed by another key", crls=crl(ROOT, k=key("impostor")),
-           s_client=check)
+           s_client=check, says="signature of .* CRL is wrong .*" + present)
     accept("soft, CRL missing", crls=crl(OTHER), settings=soft)
     accept("soft, CRL expired", crls=crl(ROOT, last=-9, due=-1),
            settings=soft)
@@ -686,6 +797,118 @@ def revocation():
            s_client=check)
 
 
+def kinds_of_crls():
+    """RFC 5280, section 5: scopes, deltas, extensions, other issuers."""
+    here, there = "http://crl.test/1", "http://crl.test/2"
+    present = "; put the CA's present CRL into TLSSHIM_CRL_FILE"
+    leaf = good(INTER, more=[crl_point(here)])
+    plain = good(INTER)
+    fresh = good(INTER, more=[crl_point(here, kind=x509.FreshestCRL)])
+    scope = r"about other certificates \(scope\) .*" + present
+    some = ["keyCompromise", "cACompromise"]
+    rest = ["affiliationChanged", "superseded", "cessationOfOperation",
+            "certificateHold", "privilegeWithdrawn", "aACompromise"]
+
+    def delta(base, number, revoked=(), **more):
+        return crl(INTER, revoked, number=number, **more, more=[
+            (x509.DeltaCRLIndicator(base), True)])
+
+    def removed(base, number, c):
+        return delta(base, number, [c], entries=[
+            (x509.CRLReason(x509.ReasonFlags.remove_from_crl), False)])
+
+    for what, expect, c, crls in [
+            ("of the point that the leaf names", "accept", leaf,
+             crl(INTER, more=[crl_scope(here)])),
+            ("of that point, revoked", "refuse", leaf,
+             crl(INTER, [leaf], more=[crl_scope(here)])),
+            ("of another point", "refuse", leaf,
+             crl(INTER, more=[crl_scope(there)])),
+            ("of a point, the leaf names none", "refuse", plain,
+             crl(INTER, more=[crl_scope(here)])),
+            ("of no point, the leaf names one", "accept", leaf, crl(INTER)),
+            ("of both points", "accept", leaf,
+             crl(INTER, more=[crl_scope(there)])
+             + crl(INTER, more=[crl_scope(here)])),
+            ("of leaves alone", "accept", plain,
+             crl(INTER, more=[crl_scope(only="user")])),
+            ("of leaves and of CAs", "accept", plain,
+             crl(INTER, more=[crl_scope(only="user")])
+             + crl(INTER, more=[crl_scope(only="ca")])),
+            ("of leaves and of CAs, revoked", "refuse", plain,
+             crl(INTER, [plain], more=[crl_scope(only="user")])
+             + crl(INTER, more=[crl_scope(only="ca")])),
+            ("of CAs alone", "refuse", plain,
+             crl(INTER, more=[crl_scope(only="ca")])),
+            ("of attribute certificates", "refuse", plain,
+             crl(INTER, more=[crl_scope(only="attribute")])),
+            ("of some reasons", "refuse", plain,
+             crl(INTER, more=[crl_scope(reasons=some)])),
+            ("of some reasons, and of the rest", "accept", plain,
+             crl(INTER, more=[crl_scope(reasons=some)])
+             + crl(INTER, more=[crl_scope(reasons=rest)])),
+            ("of some reasons, and revoked for another", "refuse", plain,
+             crl(INTER, more=[crl_scope(reasons=some)])
+             + crl(INTER, [plain], more=[crl_scope(reasons=rest)])),
+            ("that is a delta alone", "refuse", plain, delta(1, 2)),
+            ("and its delta", "accept", fresh, crl(INTER, number=1) + delta(1, 2)),
+            ("and a delta that revokes", "refuse", fresh,
+             crl(INTER, number=1) + delta(1, 2, [fresh])),
+            ("and a delta of another base", "accept", fresh,
+             crl(INTER, number=1) + delta(3, 4)),
+            ("that revokes, and a newer delta that does not", "refuse", plain,
+             crl(INTER, [plain], last=-3, number=1) + delta(1, 2)),
+            ("that revokes, and a delta by freshestCRL", "refuse", fresh,
+             crl(INTER, [fresh], last=-3, number=1) + delta(1, 2)),
+            ("that revokes, and a delta that takes it back", "accept", fresh,
+             crl(INTER, [fresh], last=-3, number=1) + removed(1, 2, fresh)),
+            ("and a delta that is a CRL without number", "refuse", fresh,
+             crl(INTER, [fresh], number=1) + delta(1, None)),
+            ("without AKI", "accept", plain, crl(INTER, aki=False)),
+            ("with an unknown extension", "accept", plain,
+             crl(INTER, more=[unknown(False)])),
+            ("with an unknown critical extension", "refuse", plain,
+             crl(INTER, more=[unknown(True)])),
+            ("with an unknown critical extension of an entry", "refuse", plain,
+             crl(INTER, [OTHER], entries=[unknown(True)])),
+            ("with a reason", "refuse", plain, crl(INTER, [plain], entries=[
+                (x509.CRLReason(x509.ReasonFlags.superseded), False)])),
+            ("with an invalidity date", "refuse", plain,
+             crl(INTER, [plain], entries=[(x509.InvalidityDate(NOW), False)])),
+            ("with 20,000 entries", "refuse", plain,
+             crl(INTER, [CrlEntry(i) for i in range(1, 20001)] + [plain])),
+            ("of all that others list, too", "accept", plain,
+             crl(INTER, more=[crl_scope(indirect=True)])),
+            ("of all that others list, revoked", "refuse", plain,
+             crl(INTER, [plain], more=[crl_scope(indirect=True)])),
+            ("of a stranger that lists for others", "refuse", plain,
+             crl(OTHER, more=[crl_scope(indirect=True)]))]:
+        case(expect, f"CRL {what}", c, [INTER], crls=crl(ROOT) + crls,
+             s_client=CRL_CHECKS)
+    settings = {"crl": "insecure-soft"}
+    refuse("CRL out of scope, and what is said of it", leaf,
+           [INTER], crls=crl(ROOT) + crl(INTER, more=[crl_scope(there)]),
+           s_client=CRL_CHECKS, says=scope)
+    accept("soft, CRL out of scope", leaf, [INTER], settings=settings,
+           crls=crl(ROOT) + crl(INTER, more=[crl_scope(there)]))
+    refuse("soft, CRL out of scope that revokes", leaf, [INTER],
+           settings=settings,
+           crls=crl(ROOT) + crl(INTER, [leaf], more=[crl_scope(there)]),
+           differs="s_client is not asked about CRLs")
+    accept("soft, a delta alone", plain, [INTER], settings=settings,
+           crls=crl(ROOT) + delta(1, 2))
+    mute = cert("root", ca=True, ku="key_cert_sign")
+    refuse("CRL of a CA that may not sign any", good(mute), trust=[mute],
+           crls=crl(mute), s_client=CRL_CHECKS, says="may not sign CRLs")
+
+
+class CrlEntry:
+    """Looks like a certificate of that serial number."""
+
+    def __init__(self, number):
+        self.x, self.serial_number = self, number
+
+
 def stapling():
     why = "s_client does not look at the response"
     leaf, chained = good(), good(INTER)
@@ -693,6 +916,12 @@ def stapling():
     liar = cert("responder", ROOT, names=None)
     foreign = cert("responder", OTHER, eku=[EKU.OCSP_SIGNING], names=None)
     impostor = cert("root", ca=True, k=key("impostor"))
+    usage = dict(eku=[EKU.OCSP_SIGNING], names=None)
+    old = cert("responder", ROOT, start=-60, end=-1, **usage)
+    young = cert("responder", ROOT, start=1, **usage)
+    cousin = cert("responder", INTER, **usage)
+    broad = cert("responder", ROOT, eku=[EKU.ANY_EXTENDED_KEY_USAGE],
+                 names=None)
     require = {"ocsp": "require-stapled"}
     off = {"ocsp": "off"}
     feature = (x509.TLSFeature([x509.TLSFeatureType.status_request]), False)
@@ -708,6 +937,25 @@ def stapling():
            staple=response(leaf, ROOT, responder=helper, extra=[helper]))
     accept("staple good, no next update", leaf,
            staple=response(leaf, ROOT, this=-0.5, due=None))
+    accept("staple good, by SHA-384", leaf,
+           staple=response(leaf, ROOT, md=hashes.SHA384()))
+    accept("staple good, responder by name", leaf,
+           staple=response(leaf, ROOT, by_name=True))
+    accept("staple good, with a nonce", leaf,
+           staple=response(leaf, ROOT, nonce=b"x" * 16))
+    accept("staple good, of the intermediate's responder", chained, [INTER],
+           staple=response(chained, INTER, responder=cousin, extra=[cousin]))
+    refuse("staple of the root about a leaf of the intermediate", chained,
+           [INTER], staple=response(chained, INTER, responder=ROOT),
+           differs=why)
+    refuse("staple about the intermediate", chained, [INTER],
+           staple=response(INTER, ROOT), differs=why)
+    refuse("staple revoked, and what is said of it", leaf, differs=why,
+           staple=response(leaf, ROOT, "REVOKED"),
+           says="certificate is revoked, .*; have the server present another")
+    refuse("staple expired, and what is said of it", leaf, differs=why,
+           staple=response(leaf, ROOT, this=-9, due=-1),
+           says="is expired .*; have the server staple a good response")
     accept("no staple")
     accept("no staple, off", settings=off)
     accept("must-staple, good", must, staple=response(must, ROOT))
@@ -719,6 +967,22 @@ def stapling():
            staple=response(leaf, ROOT, "REVOKED"))
     for what, staple in [
             ("revoked", response(leaf, ROOT, "REVOKED")),
+            ("of the intermediate's number", response(INTER, ROOT)),
+            ("of the right number and another issuer",
+             response(leaf, cert("root", ca=True, k=key("impostor")),
+                      responder=ROOT)),
+            ("of a responder that has expired",
+             response(leaf, ROOT, responder=old, extra=[old])),
+            ("of a responder that is not valid yet",
+             response(leaf, ROOT, responder=young, extra=[young])),
+            ("of a responder that is not sent",
+             response(leaf, ROOT, responder=helper)),
+            ("of another intermediate's responder",
+             response(leaf, ROOT, responder=cousin, extra=[cousin, INTER])),
+            ("of another intermediate", response(leaf, ROOT, responder=INTER,
+                                                 extra=[INTER])),
+            ("of a responder for any usage",
+             response(leaf, ROOT, responder=broad, extra=[broad])),
             ("of status unknown", response(leaf, ROOT, "UNKNOWN")),
             ("expired", response(leaf, ROOT, this=-9, due=-1)),
             ("not valid yet", response(leaf, ROOT, this=1)),
@@ -752,9 +1016,11 @@ def stapling():
 
 
 def make(directory):
-    for group in (names, subjects, dates, constraints_of_cas,
-                  usages_of_leaves, name_constraints, keys_and_digests, chains,
-                  levels_of_verification, pins, revocation, stapling):
+    for group in (names, name_tables, subjects, dates, constraints_of_cas,
+                  usages_of_leaves, encodings, name_constraints,
+                  other_name_constraints, keys_and_digests, chains, odd_chains,
+                  levels_of_verification, pins, revocation, kinds_of_crls,
+                  stapling):
         group()
     os.makedirs(directory, exist_ok=True)
     lines, listed = [], []
@@ -783,7 +1049,7 @@ def make(directory):
               + (c["crls"] or ""))
         lines.append(f"{i} {base}.pem {base}.key {staple}\n")
         listed.append({k: c[k] for k in (
-            "name", "expect", "host", "differs", "s_client")}
+            "name", "expect", "host", "differs", "s_client", "says")}
             | {"settings": settings})
     with open(os.path.join(directory, "list"), "w") as f:
         f.writelines(lines)
@@ -833,8 +1099,29 @@ def shim_says(line):
     return line.strip()
 
 
-def judge(directory, ports, knocks):
+def lines_of(log):
+    """What the log says of each port."""
+    said = {}
+    with open(log) as f:
+        for line in f:
+            found = re.match(r"tlsshim\[\d+\] \S+:(\d+): refused: (.*)", line)
+            if found:
+                said[found[1]] = found[2]
+    return said
+
+
+def complaints(c, line, openssl, logged):
+    said = shim_says(line)
+    if said != c["expect"] or (openssl == c["expect"]) == bool(c["differs"]):
+        yield (f"expected {c['expect']}, the shim says {said}, "
+               f"openssl {openssl}")
+    if c["says"] and not re.search(c["says"], logged):
+        yield f"no \"{c['says']}\" in: {logged}"
+
+
+def judge(directory, ports, knocks, log):
     cases = load(directory, ports)
+    logged = lines_of(log)
     with open(knocks) as f:
         lines = [line for line in f if line.startswith("blocking:")]
     wrong = 0
@@ -843,13 +1130,10 @@ def judge(directory, ports, knocks):
     with ThreadPoolExecutor(4) as pool:
         verdicts = list(pool.map(openssl_says, cases))
     for c, line, openssl in zip(cases, lines, verdicts):
-        said = shim_says(line)
-        agrees = (openssl == c["expect"]) == (not c["differs"])
-        if said == c["expect"] and agrees:
-            continue
-        wrong += 1
-        print(f"{c['name']}: expected {c['expect']}, the shim says {said}, "
-              f"openssl {openssl} (port {c['port']})")
+        for complaint in complaints(c, line, openssl,
+                                    logged.get(c["port"], "")):
+            wrong += 1
+            print(f"{c['name']} (port {c['port']}): {complaint}")
     count = {v: sum(c["expect"] == v for c in cases)
              for v in ("accept", "refuse")}
     print(f"{count['accept']} accepted, {count['refuse']} refused, "
