@@ -16,8 +16,8 @@
 #include "fdtab.h"
 #include "highfd.h"
 #include "log_terminal.h"
-#include "peers.h"
 #include "real.h"
+#include "sock.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
 static enum {
@@ -34,14 +34,17 @@ static _Atomic int log_fd = -1;
 static dev_t log_dev;
 static ino_t log_ino;
 
-/* A connection as descriptor 2 is the program's affair (inetd): no line of
- * ours goes to the peer. */
+/* A connection as descriptor 2, of whatever kind, is the program's affair
+ * (inetd): no line of ours goes to the peer. */
 static bool has_stderr(void)
 {
-	if (log_stderr == STDERR_OF_PROGRAM)
-		return fdtab_peek(STDERR_FILENO) <= FDTAB_NOTES &&
-		       !peers_has(STDERR_FILENO);
-	return log_stderr == STDERR_KEPT;
+	int domain;
+
+	if (log_stderr != STDERR_OF_PROGRAM)
+		return log_stderr == STDERR_KEPT;
+	domain = sock_int(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN);
+	return domain != AF_INET && domain != AF_INET6 &&
+	       fdtab_peek(STDERR_FILENO) <= FDTAB_NOTES;
 }
 
 /* The descriptor of file or syslog, or -1 when it is not ours any more. */

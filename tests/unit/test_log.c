@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -252,6 +253,28 @@ static void says_nothing_to_a_peer(void **state)
 	log_line(LOG_LEVEL_ERROR, "marked");
 	assert_string_equal(line("marked"), drain(fd));
 	close(fd);
+}
+
+/* inetd gives a program its client as standard input, output and error. */
+static void says_nothing_over_the_network(void **state)
+{
+	struct sockaddr_in self = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(self);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_return_code(bind(listener, (struct sockaddr *)&self, len), 0);
+	assert_return_code(listen(listener, 1), errno);
+	getsockname(listener, (struct sockaddr *)&self, &len);
+	assert_return_code(
+		connect(client, (struct sockaddr *)&self, len), errno);
+	redirect_stderr(accept(listener, NULL, NULL));
+	log_line(LOG_LEVEL_ERROR, "secret");
+	assert_string_equal("", drain(client));
+	close(client);
+	close(listener);
 }
 
 static int n_raised;
@@ -583,6 +606,7 @@ int main(void)
 		log_test(cuts_a_long_line),
 		log_test(writes_what_the_level_asks_for),
 		log_test(says_nothing_to_a_peer),
+		log_test(says_nothing_over_the_network),
 		log_test(a_reader_that_left_is_no_sigpipe),
 		log_test(a_file_at_its_limit_is_no_sigxfsz),
 		log_test(a_closed_stderr_costs_the_line),
