@@ -70,6 +70,17 @@ int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 /* ---- which ---- */
 
+static char which[8]; /* DIVERT */
+
+/* Once and early: nginx wipes its workers' environment. */
+__attribute__((constructor)) static void read_environment(void)
+{
+	const char *value = getenv("DIVERT");
+
+	if (value && strlen(value) < sizeof(which))
+		strcpy(which, value);
+}
+
 /* The shim hides its own sockets from the program. */
 static bool is_hidden(int fd)
 {
@@ -87,9 +98,7 @@ static bool is_stream(int fd)
 
 static bool is_to_divert(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	const char *which = getenv("DIVERT");
-
-	if (!addr || !which || len < sizeof(struct sockaddr_in) ||
+	if (!addr || !which[0] || len < sizeof(struct sockaddr_in) ||
 		(addr->sa_family != AF_INET && addr->sa_family != AF_INET6))
 		return false;
 	if (addr->sa_family == AF_INET6 && len < sizeof(struct sockaddr_in6))

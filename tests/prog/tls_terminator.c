@@ -148,6 +148,7 @@ struct way {
 	size_t len, at;
 	bool ended; /* read to its end */
 	bool over;  /* and passed on */
+	bool cut;   /* what comes is passed on, but no end */
 };
 
 /* As far as it goes. */
@@ -170,6 +171,8 @@ static enum result way_push(struct way *way)
 				way->from, way->buf, sizeof(way->buf), &n);
 			way->at = 0;
 			way->len = n;
+			if (r == END && way->cut)
+				break;
 			if (r == END) {
 				way->ended = true;
 				r = DONE;
@@ -225,6 +228,10 @@ static void pass_on(struct side *client, struct side *server)
 		poll(p, 2, -1);
 	}
 	if (broken) {
+		/* The last words of a side that could not be written to. */
+		up.cut = down.cut = true;
+		way_push(&down);
+		way_push(&up);
 		reset(client->fd);
 		reset(server->fd);
 	}
