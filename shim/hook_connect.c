@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/syscall.h>
 #include "config.h"
 #include "dial.h"
 #include "io.h"
@@ -14,11 +15,39 @@
 #include "numbers.h"
 #include "plug.h"
 
+/*
+ * Does the program's address point to memory?  The kernel says EFAULT, where we
+ * would crash.  rt_sigprocmask() reads a set before it finds that ~0 is nothing
+ * that can be done with it.
+ */
+static bool is_memory(const struct sockaddr *addr, socklen_t len)
+{
+	const char *bytes = (const char *)addr;
+	int saved_errno = errno;
+	bool is;
+
+	/* No address of ours: nobody looks. */
+	if (!bytes || len < 8 || len > sizeof(struct sockaddr_storage) ||
+		!config_active())
+		return true;
+	errno = 0;
+	real(syscall)(SYS_rt_sigprocmask, ~0, bytes, NULL, 8);
+	is = errno != EFAULT;
+	real(syscall)(SYS_rt_sigprocmask, ~0, bytes + len - 8, NULL, 8);
+	is = is && errno != EFAULT;
+	errno = saved_errno;
+	return is;
+}
+
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 	const struct sockaddr *to = addr.__sockaddr__;
 
+	if (!is_memory(to, len)) {
+		errno = EFAULT;
+		return -1;
+	}
 	if (c && to && len >= sizeof(to->sa_family) &&
 		len <= sizeof(struct sockaddr_storage))
 		return plug_standard(dial_again(c, fd, to));

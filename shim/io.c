@@ -61,6 +61,24 @@ static int cursor_view(const struct cursor *cur, struct iovec *view)
 	return n;
 }
 
+/* The kernel's half of the addresses is nobody's buffer: EFAULT at once. */
+static bool in_user_space(const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (iov[i].iov_len && (intptr_t)iov[i].iov_base < 0)
+			return false;
+	return true;
+}
+
+/* NULL: EFAULT when it is its turn.  The kernel looks closer. */
+static bool has_null(const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (iov[i].iov_len && !iov[i].iov_base)
+			return true;
+	return false;
+}
+
 /* ---- errors ---- */
 
 /* EPIPE, with the signal that goes with it: send(2). */
@@ -104,7 +122,11 @@ static ssize_t take(
 
 	if (c->read_end)
 		return -conn_take_error(c);
-	if (flags & MSG_PEEK) {
+	if (has_null(iov, n)) {
+		r = c->tls->probe(c->session);
+		if (r == TLS_OK)
+			return -EFAULT;
+	} else if (flags & MSG_PEEK) {
 		if (!(flags & MSG_WAITALL) || want == 0)
 			want = 1;
 		r = c->tls->fill(c->session, want, &done);
@@ -260,6 +282,8 @@ ssize_t io_recv(
 	const struct cursor all = {iov, n, 0};
 	ssize_t r;
 
+	if (!in_user_space(iov, n))
+		return fail(EFAULT);
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
 	if (flags & MSG_ERRQUEUE)
@@ -319,6 +343,8 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 		return -EAGAIN;
 	if (total_len(iov, n) == 0)
 		return is_out(c) ? 0 : -EAGAIN;
+	if (has_null(iov, n))
+		return -EFAULT;
 	switch (c->tls->writev(c->session, iov, n, &done)) {
 	case TLS_OK:
 		return (ssize_t)done;
@@ -383,6 +409,8 @@ ssize_t io_send(
 	const struct cursor all = {iov, n, 0};
 	ssize_t r;
 
+	if (!in_user_space(iov, n))
+		return fail(EFAULT);
 	if (flags & MSG_OOB)
 		return fail(EOPNOTSUPP);
 	r = send_loop(c, fd, all, flags);

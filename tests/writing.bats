@@ -17,6 +17,10 @@ load lib/oracle
 	same writing zero-length
 }
 
+@test "what cannot be memory is EFAULT" {
+	same writing nowhere
+}
+
 @test "urgent data is refused with EOPNOTSUPP" {
 	shows writing oob <<-'END'
 	send = -1 EOPNOTSUPP

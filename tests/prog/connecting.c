@@ -2,6 +2,7 @@
 /* connect(2) and its relatives. */
 #include "oracle.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 static char buf[1000];
@@ -332,13 +333,23 @@ static void bad_arguments(void)
 		.sin6_port = addr.sin_port,
 		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	struct sockaddr *sa = (struct sockaddr *)&addr;
+	struct sockaddr *volatile nowhere = (struct sockaddr *)-1;
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct sockaddr *half = (struct sockaddr *)(pages + 4096 - 8);
+	struct sockaddr *page = (struct sockaddr *)(pages + 4096);
 
+	memcpy(half, &addr, 8);
+	mprotect(page, 4096, PROT_NONE);
 	show("len 0", connect(fd, sa, 0));
 	show("len 1", connect(fd, sa, 1));
 	show("len 8", connect(fd, sa, 8));
 	show("len 15", connect(fd, sa, 15));
 	show("len 1000", connect(fd, sa, 1000));
 	show("null", connect(fd, NULL, 16));
+	show("nowhere", connect(fd, nowhere, 16));
+	show("no memory", connect(fd, page, 16));
+	show("half", connect(fd, half, 16));
 	show("inet6", connect(fd, (struct sockaddr *)&addr6, sizeof(addr6)));
 	show("file", connect(file, sa, sizeof(addr)));
 	show("closed", connect(777, sa, sizeof(addr)));
@@ -349,6 +360,7 @@ static void bad_arguments(void)
 	show("more than enough", connect(fd, sa, 64));
 	show("len 1", connect(fd, sa, 1));
 	show("null", connect(fd, NULL, 16));
+	show("nowhere", connect(fd, nowhere, 16));
 	use(fd);
 	close(fd);
 	fd = stream_socket(false);

@@ -242,11 +242,17 @@ static void bad_arguments(void)
 	int fd = dial();
 	struct iovec iov[3] = {{buf, 5}, {(void *)8, 5}, {buf, 5}};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2000};
+	char *volatile nowhere = (char *)-1, *volatile null = NULL;
 
+	show("nothing for nowhere", recv(fd, nowhere, 5, MSG_DONTWAIT));
 	show("errqueue", recv(fd, buf, 5, MSG_ERRQUEUE | MSG_DONTWAIT));
 	show("msgsize", recvmsg(fd, &msg, MSG_DONTWAIT));
 	show("preadv2 flags", preadv2(fd, iov, 1, -1, 0x4000));
 	peer("send hello");
+	show("readable", poll(&(struct pollfd){fd, POLLIN, 0}, 1, -1));
+	show("nowhere", recv(fd, nowhere, 5, 0));
+	show("a look from nowhere", recv(fd, nowhere, 5, MSG_PEEK));
+	show("null", read(fd, null, 5));
 	show_bytes("still there", read(fd, buf, 9), buf);
 	close(fd);
 }

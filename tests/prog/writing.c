@@ -86,6 +86,22 @@ static void zero_length(void)
 	close(fd);
 }
 
+static void nowhere(void)
+{
+	int fd = dial();
+	char *volatile nowhere = (char *)-1, *volatile null = NULL;
+	struct iovec half[2] = {{"ab", 2}, {nowhere, 5}};
+
+	show("nowhere", send(fd, nowhere, 5, 0));
+	show("null", write(fd, null, 5));
+	show("half", writev(fd, half, 2));
+	show("write", write(fd, "x", 1));
+	say("%s\n", peer("recv 1"));
+	half[1].iov_base = null;
+	show("to the null", writev(fd, half, 2));
+	close(fd);
+}
+
 static void oob(void)
 {
 	int fd = dial();
@@ -347,10 +363,10 @@ static void killed(void)
 }
 
 SCENARIOS({"all-calls", all_calls}, {"many-iovecs", many_iovecs},
-	{"zero-length", zero_length}, {"oob", oob}, {"sendfile", sendfiles},
-	{"splice-out", splice_out}, {"splice-in", splice_in},
-	{"slow-reader", slow_reader}, {"blocking-whole", blocking_whole},
-	{"dontwait", dontwait}, {"send-timeout", send_timeout},
-	{"after-shutdown", after_shutdown},
+	{"zero-length", zero_length}, {"nowhere", nowhere}, {"oob", oob},
+	{"sendfile", sendfiles}, {"splice-out", splice_out},
+	{"splice-in", splice_in}, {"slow-reader", slow_reader},
+	{"blocking-whole", blocking_whole}, {"dontwait", dontwait},
+	{"send-timeout", send_timeout}, {"after-shutdown", after_shutdown},
 	{"after-peer-closed", after_peer_closed}, {"after-reset", after_reset},
 	{"killed", killed})
