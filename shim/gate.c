@@ -10,8 +10,9 @@
 #include <sys/single_threaded.h>
 #include "config.h"
 #include "conn.h"
-#include "fdtab.h"
+#include "epollset.h"
 #include "idle.h"
+#include "keeper.h"
 #include "mutex.h"
 #include "plug.h"
 #include "quiet.h"
@@ -66,8 +67,10 @@ static bool forking IDLE_DATA;
  * nothing half done. */
 static void before_fork(void)
 {
-	if (__libc_single_threaded && !fdtab_is_used())
+	if (__libc_single_threaded && !keeper_token() && !tls_loaded()) {
+		epollset_fork_prepare();
 		return;
+	}
 	plug_all();
 	gate_close();
 	forking = true;
@@ -83,8 +86,12 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-	if (!forking)
+	if (!forking) {
+		/* Its sets, that may be: it forks in a signal handler. */
+		if (epollset_exist())
+			epollset_fork_child();
 		return;
+	}
 	forking = false;
 	gate = (struct mutex){0, 0};
 	conn_fork_child();
