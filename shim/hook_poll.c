@@ -2,8 +2,8 @@
 /*
  * libc's names for readiness: the poll and select families.
  *
- * A call that slept without our help decides again: another thread may have
- * connected one of its descriptors meanwhile.
+ * A call that slept without our help decides again, unless it failed: another
+ * thread may have connected one of its descriptors meanwhile.
  */
 #include "hook.h"
 
@@ -32,9 +32,9 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 			pollset_poll(fds, n, wait_until(timeout), mask));
 	deadline = wait_until(timeout);
 	r = real(ppoll)(fds, n, timeout, mask);
-	if (pollset_has_conns(fds, n))
-		return plug_standard(pollset_poll(fds, n, deadline, mask));
-	return r;
+	if (r < 0 || !pollset_has_conns(fds, n))
+		return r;
+	return plug_standard(pollset_poll(fds, n, deadline, mask));
 }
 
 HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -47,7 +47,7 @@ HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
 	deadline = timeout ? wait_until_ms(timeout) : 0;
 	if (!pollset_has_conns(fds, n)) {
 		r = real(poll)(fds, n, timeout);
-		if (timeout == 0 || !pollset_has_conns(fds, n))
+		if (r < 0 || timeout == 0 || !pollset_has_conns(fds, n))
 			return r;
 	}
 	return plug_standard(pollset_poll(fds, n, deadline, NULL));

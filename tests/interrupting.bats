@@ -66,6 +66,11 @@ skip_if_signals_wait()
 	same interrupting jump-write
 }
 
+@test "a wait for a pipe that a signal ends has ended, though a connection stands there now" {
+	skip_if_signals_wait
+	same interrupting replace-in-handler
+}
+
 @test "siglongjmp out of poll(): the connection goes on, and close() ends it" {
 	same interrupting jump-poll
 }

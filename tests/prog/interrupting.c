@@ -319,6 +319,38 @@ static void write_in_handler(void)
 }
 
 /* Signals all the time while data moves: no lock is held for ever. */
+static int replacement, replaced;
+
+static void on_alarm_replace(int sig)
+{
+	(void)sig;
+	dup2(replacement, replaced);
+}
+
+/* The handler puts a connection where poll() looks at a pipe. */
+static void replace_in_handler(void)
+{
+	struct sigaction act = {.sa_handler = on_alarm_replace};
+	const struct timespec limit = {5, 0};
+	struct pollfd p = {.events = POLLIN};
+	sigset_t held, before;
+	int pipes[2];
+
+	replacement = dial();
+	if (pipe(pipes))
+		give_up("pipe");
+	p.fd = replaced = pipes[0];
+	sigaction(SIGALRM, &act, NULL);
+	sigemptyset(&held);
+	sigaddset(&held, SIGALRM);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	raise(SIGALRM);
+	show("ppoll", ppoll(&p, 1, &limit, &before));
+	peer("send x");
+	show("poll", poll(&p, 1, 5000));
+	show("read", read(p.fd, buf, 10));
+}
+
 static void on_storm(int sig)
 {
 	int saved_errno = errno;
@@ -419,5 +451,6 @@ SCENARIOS({"eintr", eintr}, {"restarted", restarted}, {"partly", partly},
 	{"timeout-of-trickle", timeout_of_trickle}, {"connecting", connecting},
 	{"jump-read", jump_read}, {"jump-write", jump_write},
 	{"jump-poll", jump_poll}, {"jump-connect", jump_connect},
-	{"write-in-handler", write_in_handler}, {"storm", storm},
+	{"write-in-handler", write_in_handler},
+	{"replace-in-handler", replace_in_handler}, {"storm", storm},
 	{"cancelled", cancelled}, {"cancelled-connect", cancelled_connect})
