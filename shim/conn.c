@@ -44,19 +44,26 @@ void conn_init_lock(struct conn *c)
 	c->lock = (struct mutex){0, 0};
 }
 
+/* What a relay shares. */
+struct shared {
+	atomic_uint waiters;
+	_Atomic(uint64_t) unsaid;
+};
+
 static bool grow_pool(void)
 {
 	struct conn *slab = mmap(NULL, CONNS_PER_SLAB * sizeof(*slab),
 		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	atomic_uint *waiters = mmap(NULL, CONNS_PER_SLAB * sizeof(*waiters),
+	struct shared *shared = mmap(NULL, CONNS_PER_SLAB * sizeof(*shared),
 		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (slab == MAP_FAILED || waiters == MAP_FAILED)
+	if (slab == MAP_FAILED || shared == MAP_FAILED)
 		return false;
 	for (int i = 0; i < CONNS_PER_SLAB; i++) {
 		conn_init_lock(&slab[i]);
-		slab[i].waiters = &waiters[i];
+		slab[i].waiters = &shared[i].waiters;
+		slab[i].unsaid = &shared[i].unsaid;
 		slab[i].next_free = free_list;
 		free_list = &slab[i];
 	}
@@ -95,8 +102,8 @@ static struct conn *take_free(uint64_t token)
 	struct conn *c = NULL;
 
 	conn_pool_lock();
-	/* What a copy of the process inherits has its waiters in memory that
-	 * the parent shares. */
+	/* What a copy of the process inherits shares memory with the
+	 * parent. */
 	if (pool_of != token)
 		free_list = NULL;
 	pool_of = token;

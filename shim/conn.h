@@ -50,6 +50,10 @@ struct conn {
 	/* Threads asleep until the real socket has something to read.  In
 	 * memory that a relay shares. */
 	atomic_uint *waiters;
+	/* There as well: the placeholder's cookie once it was handed over,
+	 * until somebody says goodbye (goodbye.h).  A cookie, for this memory
+	 * may be another connection's before the relay looks. */
+	_Atomic(uint64_t) *unsaid;
 	/* An error that a wait took from the real socket (errno value). */
 	atomic_int kernel_error;
 	struct conn *next_free;

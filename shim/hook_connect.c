@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include "config.h"
 #include "dial.h"
+#include "goodbye.h"
 #include "io.h"
 #include "keeper.h"
 #include "numbers.h"
@@ -62,7 +63,11 @@ HOOK int shutdown(int fd, int how)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
-	return c ? io_shutdown(c, fd, how) : real(shutdown)(fd, how);
+	if (c)
+		return io_shutdown(c, fd, how);
+	if (how != SHUT_RD)
+		goodbye_given(fd);
+	return real(shutdown)(fd, how);
 }
 
 HOOK int close(int fd)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include "envp.h"
+#include "goodbye.h"
 #include "keeper.h"
 #include "plug.h"
 
@@ -24,6 +25,7 @@ static void before_exec(void)
 		plug_inheritable();
 	else
 		plug_all();
+	goodbye_before_exec();
 }
 
 /* The environment with the peers of what the new program may inherit; on the
@@ -137,11 +139,17 @@ HOOK int execle(const char *path, const char *first, ...)
 
 /* ---- posix_spawn ---- */
 
+static void before_spawn(void)
+{
+	plug_inheritable();
+	goodbye_inheritable();
+}
+
 HOOK int posix_spawn(pid_t *pid, const char *path,
 	const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	plug_inheritable();
+	before_spawn();
 	PEERS_OF(envp);
 	return real(posix_spawn)(pid, path, actions, attr, argv, env);
 }
@@ -150,7 +158,7 @@ HOOK int posix_spawnp(pid_t *pid, const char *file,
 	const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	plug_inheritable();
+	before_spawn();
 	PEERS_OF(envp);
 	return real(posix_spawnp)(pid, file, actions, attr, argv, env);
 }
@@ -159,7 +167,32 @@ HOOK int posix_spawnp(pid_t *pid, const char *file,
 HOOK int posix_spawn_file_actions_adddup2(
 	posix_spawn_file_actions_t *actions, int from, int to)
 {
-	return plug_fd(from) ? real(posix_spawn_file_actions_adddup2)(
-				       actions, from, to)
-			     : EBADF;
+	if (!plug_fd(from))
+		return EBADF;
+	goodbye_given(from);
+	return real(posix_spawn_file_actions_adddup2)(actions, from, to);
+}
+
+/* ---- libc's own ways of running a command ---- */
+
+/* They leave what is in this process alone.  What was handed over before their
+ * commands inherit. */
+HOOK int system(const char *command)
+{
+	goodbye_inheritable();
+	return real(system)(command);
+}
+
+HOOK FILE *popen(const char *command, const char *mode)
+{
+	goodbye_inheritable();
+	return real(popen)(command, mode);
+}
+HOOK_ALIAS(_IO_popen, popen);
+
+HOOK int wordexp(
+	const char *restrict words, wordexp_t *restrict result, int flags)
+{
+	goodbye_inheritable();
+	return real(wordexp)(words, result, flags);
 }

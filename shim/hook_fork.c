@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include "config.h"
+#include "goodbye.h"
 #include "hook_syscall.h"
 #include "keeper.h"
 #include "plug.h"
@@ -49,5 +50,8 @@ HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 		plug_all();
 	else if (!(flags & CLONE_THREAD) && config_is_selective())
 		keeper_begin();
+	/* It may end in ways that no hook sees. */
+	if (!(flags & CLONE_THREAD))
+		goodbye_all();
 	return real(clone)(fn, stack, flags, arg, more[0], more[1], more[2]);
 }

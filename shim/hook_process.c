@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include "config.h"
 #include "contexts.h"
+#include "goodbye.h"
 #include "peers.h"
 #include "relay.h"
 
@@ -82,6 +83,7 @@ static void close_inherited(void)
 static void finish(bool has_streams)
 {
 	conn_finish_all();
+	goodbye_all();
 	if (!relay_dies_with_us())
 		return;
 	if (has_streams)

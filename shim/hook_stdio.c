@@ -6,7 +6,9 @@
  */
 #include "hook.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include "numbers.h"
 #include "plug.h"
 
 HOOK FILE *fdopen(int fd, const char *mode)
@@ -14,6 +16,35 @@ HOOK FILE *fdopen(int fd, const char *mode)
 	return plug_fd(fd) ? real(fdopen)(fd, mode) : NULL;
 }
 HOOK_ALIAS(_IO_fdopen, fdopen);
+
+/* They close the number by themselves. */
+HOOK int fclose(FILE *stream)
+{
+	int saved_errno = errno, fd = fileno_unlocked(stream), r;
+	struct conn *c = numbers_closing(fd);
+
+	errno = saved_errno;
+	r = real(fclose)(stream);
+	numbers_closed(c);
+	return r;
+}
+HOOK_ALIAS(_IO_fclose, fclose);
+
+#define HOOK_REOPEN(name)                                                      \
+	HOOK FILE *name(const char *restrict path, const char *restrict mode,  \
+		FILE *restrict stream)                                         \
+	{                                                                      \
+		int saved_errno = errno, fd = fileno_unlocked(stream);         \
+		struct conn *c = numbers_closing(fd);                          \
+		FILE *again;                                                   \
+                                                                               \
+		errno = saved_errno;                                           \
+		again = real(name)(path, mode, stream);                        \
+		numbers_closed(c);                                             \
+		return again;                                                  \
+	}
+HOOK_REOPEN(freopen)
+HOOK_REOPEN(freopen64)
 
 HOOK int vdprintf(int fd, const char *format, va_list ap)
 {

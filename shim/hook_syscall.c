@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include "config.h"
 #include "contexts.h"
+#include "goodbye.h"
 #include "hook.h"
 #include "keeper.h"
 #include "plug.h"
@@ -89,8 +90,10 @@ static bool copies(long n, long a)
 
 void *hook_syscall_target(long n, long a)
 {
-	if (atomic_load(&conn_count) && copies(n, a))
+	if (fdtab_is_used() && copies(n, a)) {
 		plug_all();
+		goodbye_all(); /* it may end in ways that no hook sees */
+	}
 	if (!config_active())
 		return (void *)real(syscall);
 	if (restricts(n))

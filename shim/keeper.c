@@ -74,13 +74,27 @@ uint64_t keeper_claim(void)
 	return none;
 }
 
-bool keeper_is_guest(void)
+/* 0: not known. */
+static pid_t known_pid(void)
 {
 	struct keeper_page *page =
 		__atomic_load_n(&keeper_page, __ATOMIC_ACQUIRE);
-	uint64_t pid = page ? __atomic_load_n(&page->pid, __ATOMIC_ACQUIRE) : 0;
 
-	return pid && pid != (uint64_t)getpid();
+	return page ? (pid_t)__atomic_load_n(&page->pid, __ATOMIC_ACQUIRE) : 0;
+}
+
+pid_t keeper_pid(void)
+{
+	pid_t pid = known_pid();
+
+	return pid ? pid : getpid();
+}
+
+bool keeper_is_guest(void)
+{
+	pid_t pid = known_pid();
+
+	return pid && pid != getpid();
 }
 
 bool keeper_is_borrowed(void)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct keeper_page {
 	uint64_t token;
@@ -34,6 +35,9 @@ void keeper_begin(void);
 /* Makes this process a keeper; before its first connection.  Returns the
  * token, or 0 when no memory can be had (errno is set). */
 uint64_t keeper_claim(void);
+
+/* Whose memory this is, by number: of a child of vfork() its parent. */
+pid_t keeper_pid(void);
 
 /*
  * Are we in a child of vfork(), which runs in its parent's memory with a

@@ -12,6 +12,7 @@
 #include "epollset.h"
 #include "fail.h"
 #include "fdtab.h"
+#include "goodbye.h"
 #include "keeper.h"
 #include "plug.h"
 #include "real.h"
@@ -39,9 +40,31 @@ int numbers_close(int fd)
 		return real(close)(fd);
 	epollset_closed(fd);
 	c = fdtab_take(fd);
+	if (c)
+		goodbye_number(c);
 	r = real(close)(fd);
 	let_go(c);
 	return r;
+}
+
+struct conn *numbers_closing(int fd)
+{
+	struct conn *c = NULL;
+
+	if (fdtab_peek(fd) > FDTAB_NOTES && !fdtab_is_hidden(fd) &&
+		!keeper_is_borrowed())
+		c = fdtab_take(fd);
+	if (c)
+		goodbye_number(c);
+	return c;
+}
+
+void numbers_closed(struct conn *c)
+{
+	int saved_errno = errno;
+
+	let_go(c);
+	errno = saved_errno;
 }
 
 /* ---- ranges ---- */
@@ -73,6 +96,7 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 		fdtab_unnote(fd, FDTAB_SETTLED);
 	} else if (!(range->flags & (int)CLOSE_RANGE_CLOEXEC) &&
 		   !keeper_is_borrowed()) {
+		goodbye_fd(fd);
 		epollset_closed(fd);
 		let_go(fdtab_take(fd));
 	}
@@ -153,6 +177,7 @@ int numbers_copied(int from, int to)
 
 void numbers_make_way(int fd)
 {
+	goodbye_fd(fd);
 	if (fdtab_is_hidden(fd) && !keeper_is_borrowed())
 		conn_move_real(fd);
 }

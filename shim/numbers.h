@@ -10,6 +10,12 @@
 /* close(2) of a number that is in the table; EBADF for a hidden one. */
 int numbers_close(int fd);
 
+/* A number that libc is about to close by itself: the connection that it
+ * named, for numbers_closed() when that is done; NULL: none. */
+struct conn;
+struct conn *numbers_closing(int fd);
+void numbers_closed(struct conn *c);
+
 /* close_range(2) round the hidden ones. */
 int numbers_close_range(unsigned first, unsigned last, int flags);
 

@@ -14,6 +14,7 @@
 #include "epollset.h"
 #include "fdtab.h"
 #include "gate.h"
+#include "goodbye.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
@@ -326,6 +327,7 @@ static unsigned make_legs(struct plan *plan)
 
 		if (one->c->state != CONN_OPEN)
 			continue;
+		atomic_store(one->c->unsaid, one->c->cookie);
 		plan->legs[n++] = (struct relay_leg){
 			.c = one->c,
 			.inner = one->inner,
@@ -341,8 +343,10 @@ static void become_plain(struct leaving *one)
 
 	conn_plugged(c);
 	log_line(LOG_LEVEL_INFO, "%s: handed over to a relay", c->destination);
-	if (c->write_end)
+	if (c->write_end) {
+		atomic_store(c->unsaid, 0);
 		real(shutdown)(one->fd, SHUT_WR);
+	}
 	if (c->read_shut)
 		real(shutdown)(one->fd, SHUT_RD);
 }
@@ -495,6 +499,7 @@ bool plug_passed(const struct msghdr *msg)
 			memcpy(&fd, (char *)m + at, sizeof(fd));
 			if (!plug_fd(fd))
 				return false;
+			goodbye_given(fd);
 		}
 	}
 	return true;

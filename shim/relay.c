@@ -24,6 +24,7 @@
 #include "lighten.h"
 #include "map.h"
 #include "orphans.h"
+#include "process.h"
 #include "real.h"
 #include "relay_leg.h"
 
@@ -142,7 +143,8 @@ static bool is_kept(const struct pump *pump, int fd)
 	if (fd == STDERR_FILENO && log_keeps_stderr())
 		return true;
 	for (unsigned i = 0; i < pump->n; i++)
-		if (fd == pump->legs[i].c->real || fd == pump->legs[i].inner)
+		if (fd == pump->legs[i].c->real || fd == pump->legs[i].inner ||
+			fd == pump->legs[i].pidfd)
 			return true;
 	return false;
 }
@@ -160,6 +162,8 @@ static void close_others(const struct pump *pump)
 			last = pump->legs[i].c->real;
 		if (pump->legs[i].inner > last)
 			last = pump->legs[i].inner;
+		if (pump->legs[i].pidfd > last)
+			last = pump->legs[i].pidfd;
 	}
 	for (int fd = 0; fd <= last; fd++)
 		if (is_kept(pump, fd) || fd == log) {
@@ -207,6 +211,16 @@ static void relay_main(const struct start *start)
 	real(syscall)(SYS_exit_group, 0);
 }
 
+/* While the program lives, for it is suspended; among the descriptors of the
+ * copy, and of nobody else.  One for all legs. */
+static void open_program(const struct start *start)
+{
+	int pidfd = process_open(start->legs[0].program);
+
+	for (unsigned i = 0; i < start->n; i++)
+		start->legs[i].pidfd = pidfd;
+}
+
 /*
  * In the program's memory, on a stack of its own, while the thread that wants
  * the relay is suspended (CLONE_VFORK): makes the copy that becomes the relay
@@ -219,9 +233,10 @@ static void relay_main(const struct start *start)
 __attribute__((no_sanitize_address)) static int make_copy(void *arg)
 {
 	struct start *start = arg;
-	long pid =
-		real(syscall)(SYS_clone, start->flags, NULL, NULL, NULL, NULL);
+	long pid;
 
+	open_program(start);
+	pid = real(syscall)(SYS_clone, start->flags, NULL, NULL, NULL, NULL);
 	if (pid == 0)
 		relay_main(start);
 	start->pid = (pid_t)pid;
@@ -327,7 +342,7 @@ int relay_start(struct relay_leg *legs, unsigned n)
 	if (!start.stack)
 		return ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
-		legs[i].program = getpid();
+		legs[i].program = keeper_pid();
 		legs[i].linger = linger();
 	}
 	/* While the dynamic linker's data is there, and its lock is free. */

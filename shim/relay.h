@@ -6,8 +6,8 @@
  * half-close, back-pressure and close_notify kept.
  *
  * It is nobody's child, in a session of its own, has no descriptors but those
- * of its connections and almost none of the program's memory, and ends with
- * the last of them.  SIGTERM ends it at once.
+ * of its connections and of the program, and almost none of the program's
+ * memory, and ends with the last of them.  SIGTERM ends it at once.
  */
 #ifndef TLSSHIM_RELAY_H
 #define TLSSHIM_RELAY_H
@@ -40,8 +40,10 @@ struct relay_leg {
 	bool fin_sent;	   /* the peer knows that the program is done */
 	bool write_broken; /* the peer takes nothing any more */
 	bool broken;	   /* the program is to see a reset */
+	bool killed;	   /* the peer is not to see a proper end */
 	bool over;
 	pid_t program;	  /* who handed it over */
+	int pidfd;	  /* of that, or -1 */
 	int64_t linger;	  /* TLSSHIM_LINGER in ns */
 	int64_t progress; /* when something was last taken */
 	int64_t sleepers; /* since when they are waited for; 0: not */

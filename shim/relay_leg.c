@@ -11,20 +11,22 @@
  * for its answer as long as it likes, and a closed one is given up in time.
  * Where there is no room for what it said its FIN does not even come through,
  * and where it must be known at once the probes are too slow: owner.c.
+ *
+ * Nor does the loopback tell a program that closed from one that was killed,
+ * of which the peer must not believe that it has said all: goodbye.h.
  */
 #include "relay_leg.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <string.h>
 #include "conn.h"
 #include "log.h"
 #include "map.h"
 #include "owner.h"
+#include "process.h"
 #include "real.h"
 #include "report.h"
 #include "sock.h"
@@ -87,11 +89,31 @@ static void program_gone(struct relay_leg *leg)
 	leg->to_program.off = leg->to_program.len;
 }
 
+/*
+ * Nobody has the placeholder, or its direction was ended.  Was that meant?  It
+ * is a death only where nobody said goodbye and the program was killed for
+ * certain; others who have the connection say goodbye as well, or somebody has
+ * for them.
+ */
+static bool is_death(const struct relay_leg *leg)
+{
+	const struct conn *c = leg->c;
+
+	return leg->inner >= 0 && atomic_load(c->unsaid) == c->cookie &&
+	       process_was_killed(leg->program, leg->pidfd);
+}
+
 static void program_done(struct relay_leg *leg)
 {
 	int on = 1, seconds = PROBE_S;
 
 	leg->program_done = true;
+	leg->killed = is_death(leg);
+	if (leg->killed)
+		log_line(LOG_LEVEL_INFO,
+			"%s: the program was killed: the connection ends "
+			"without close_notify",
+			leg->c->destination);
 	leg->progress = conn_now();
 	real(setsockopt)(leg->inner, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
 		sizeof(seconds));
@@ -144,26 +166,9 @@ static void push_to_program(struct relay_leg *leg)
 	}
 }
 
-/* A program that is stopped wakes nobody until it goes on. */
-static bool is_stopped(int pid)
-{
-	char path[32], text[512], *state;
-	ssize_t n;
-	int fd;
-
-	log_format(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = real(open)(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = real(read)(fd, text, sizeof(text) - 1);
-	real(close)(fd);
-	text[n > 0 ? n : 0] = 0;
-	state = strrchr(text, ')'); /* "4711 (name) T ..." */
-	return state && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
-}
-
 /* Threads of the program that sleep on the real socket would never wake if
- * their bytes were gone when they look. */
+ * their bytes were gone when they look.  One that is stopped wakes nobody until
+ * it goes on. */
 static bool must_let_sleepers_out(struct relay_leg *leg)
 {
 	int64_t now = conn_now();
@@ -174,7 +179,7 @@ static bool must_let_sleepers_out(struct relay_leg *leg)
 	}
 	if (kill(leg->program, 0) < 0 && errno == ESRCH)
 		return false; /* killed in their sleep */
-	if (!leg->sleepers || is_stopped(leg->program))
+	if (!leg->sleepers || process_is_stopped(leg->program))
 		leg->sleepers = now;
 	return now - leg->sleepers < SLEEPERS_NS;
 }
@@ -236,7 +241,9 @@ static void finish_to_peer(struct relay_leg *leg)
 	if (!leg->program_done || leg->fin_sent ||
 		(has(&leg->to_peer) && !leg->write_broken))
 		return;
-	if (!leg->write_broken &&
+	if (leg->killed && has_output(leg))
+		return;
+	if (!leg->killed && !leg->write_broken &&
 		c->tls->shutdown(c->session) == TLS_WANT_WRITE)
 		return;
 	leg->fin_sent = true;

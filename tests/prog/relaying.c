@@ -128,7 +128,7 @@ static void anatomy(void)
 	show("not our child", status_of(pid, "PPid:") != getpid());
 	show("own session", getsid(pid) == pid);
 	show("threads", count_entries(pid, "task"));
-	/* Two sockets, and the log. */
+	/* Two sockets, the log, and the program. */
 	show("descriptors", count_entries(pid, "fd"));
 	show("blocked", status_of(pid, "SigBlk:"));
 	show("ignored", status_of(pid, "SigIgn:"));
@@ -258,7 +258,7 @@ static void shared(void)
 		_exit(0);
 	wait(NULL);
 	pid = find_relay(args, sizeof(args));
-	show("sockets", count_entries(pid, "fd"));
+	show("descriptors", count_entries(pid, "fd"));
 	for (int i = 0; i < 10; i++) {
 		show("alive", kill(pid, 0));
 		close(fds[i]);
