@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -139,17 +138,6 @@ static void reset_signals(void)
 		SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-/* It reads what the network says, perhaps for a program that has long become
- * another user since.  By number: there is no function of libc's. */
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct self = {_LINUX_CAPABILITY_VERSION_3, 0};
-	const struct __user_cap_data_struct none[2] = {{0}};
-
-	real(syscall)(SYS_capset, &self, none);
-	real(syscall)(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
 static bool is_kept(const struct pump *pump, int fd)
 {
 	if (fd == STDERR_FILENO && log_keeps_stderr())
@@ -212,7 +200,6 @@ static void relay_main(const struct start *start)
 	real(syscall)(SYS_setsid);
 	reset_signals();
 	real(syscall)(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-	drop_capabilities();
 	set_title(pump.legs[0].c);
 	log_enter_relay();
 	close_others(&pump);

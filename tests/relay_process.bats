@@ -39,9 +39,6 @@ status 0"
 	blocked = 0
 	ignored = 0
 	caught = 0
-	permitted = 0
-	ambient = 0
-	no new privileges = 1
 	in /
 	ends with its connection = 1
 	SIGTERM ends it = 1

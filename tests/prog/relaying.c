@@ -133,9 +133,6 @@ static void anatomy(void)
 	show("blocked", status_of(pid, "SigBlk:"));
 	show("ignored", status_of(pid, "SigIgn:"));
 	show("caught", status_of(pid, "SigCgt:"));
-	show("permitted", status_of(pid, "CapPrm:"));
-	show("ambient", status_of(pid, "CapAmb:"));
-	show("no new privileges", status_of(pid, "NoNewPrivs:"));
 	snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
 	cwd[readlink(path, cwd, sizeof(cwd) - 1)] = 0;
 	say("in %s\n", cwd);
