@@ -56,6 +56,12 @@ static inline bool mutex_lock(struct mutex *m)
 	return true;
 }
 
+/* By this very thread? */
+static inline bool mutex_is_mine(const struct mutex *m)
+{
+	return atomic_load(&m->owner) == mutex_self();
+}
+
 static inline void mutex_unlock(struct mutex *m)
 {
 	atomic_store(&m->owner, 0);

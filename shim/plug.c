@@ -289,6 +289,13 @@ static int wait_opened(struct conn *c, int64_t start)
 	return err;
 }
 
+static const char *why_not_open(const struct conn *c)
+{
+	return mutex_is_mine(&c->lock)
+		       ? "a signal handler has interrupted a call on it"
+		       : "it is still being opened";
+}
+
 /* Its handshake is finished first, and its other end made.  Those that fail
  * stay as they are. */
 static void prepare(struct plan *plan)
@@ -301,7 +308,7 @@ static void prepare(struct plan *plan)
 		int err = wait_opened(one.c, start);
 
 		if (err == EAGAIN)
-			refuse(&one, "it is still being opened");
+			refuse(&one, why_not_open(one.c));
 		if (!err) {
 			one.inner = make_inner(one.fd);
 			if (one.inner < 0)

@@ -39,6 +39,10 @@ static ssize_t transport_send(void *owner, const void *buf, size_t len)
 	if (kept)
 		return -kept;
 	sent = real(send)(c->real, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* In a copy of the process, made in a signal handler that interrupted
+	 * this very call: as on the placeholder that is left. */
+	if (sent < 0 && c->real < 0)
+		return -EPIPE;
 	return sent < 0 ? -errno : sent;
 }
 

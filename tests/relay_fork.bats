@@ -10,6 +10,29 @@ load lib/oracle
 	same forking fork
 }
 
+# It cannot be handed over then, and the copy has nothing; the signal comes when
+# tests/lib/amid.c says.
+@test "fork in a signal handler amid a call on the connection: the child has nothing" {
+	export MORE_PRELOADS=$BUILD_DIR/lib/amid.so
+
+	run run_shim amid in-handler
+	assert_line "child writes = -1 EPIPE"
+	assert_line "child reads = -1 ENOTCONN"
+	assert_line "write = 6"
+	assert_line "answer = 6 'answer'"
+	assert_output --regexp "peer: 6 bytes .* end"
+	assert_log "cannot hand the connection over to a relay: a signal handler has interrupted a call on it"
+	# Where the child goes on with the call that was interrupted.
+	run run_shim amid after-it
+	assert_line "write = -1 EPIPE"
+	assert_line "child writes = -1 EPIPE"
+	assert_line "child reads = -1 ENOTCONN"
+	assert_line "child closes = 0"
+	assert_line "write = 6"
+	assert_line "answer = 6 'answer'"
+	assert_output --regexp "peer: 6 bytes .* end"
+}
+
 @test "_Fork copies a process without its fork handlers" {
 	same forking _Fork
 }
