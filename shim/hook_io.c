@@ -124,6 +124,13 @@ HOOK ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room,
 	return recvfrom(fd, buf, len, flags, addr, addrlen);
 }
 
+/* NULL, or in the kernel's half: the kernel says EFAULT before anything else.
+ */
+static bool is_nowhere(const struct msghdr *msg)
+{
+	return (intptr_t)msg <= 0;
+}
+
 static ssize_t recv_message(
 	struct conn *c, int fd, struct msghdr *msg, int flags)
 {
@@ -144,7 +151,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
-	if (!c)
+	if (!c || is_nowhere(msg))
 		return real(recvmsg)(fd, msg, flags);
 	return recv_message(c, fd, msg, flags);
 }
@@ -284,6 +291,8 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
+	if (is_nowhere(msg))
+		return real(sendmsg)(fd, msg, flags);
 	if (c)
 		return send_message(c, fd, msg, flags);
 	if ((flags & MSG_FASTOPEN) && msg->msg_iovlen <= IOV_MAX &&

@@ -334,6 +334,7 @@ static void bad_arguments(void)
 		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	struct sockaddr *sa = (struct sockaddr *)&addr;
 	struct sockaddr *volatile nowhere = (struct sockaddr *)-1;
+	struct msghdr *volatile message = (struct msghdr *)-1;
 	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct sockaddr *half = (struct sockaddr *)(pages + 4096 - 8);
@@ -341,6 +342,7 @@ static void bad_arguments(void)
 
 	memcpy(half, &addr, 8);
 	mprotect(page, 4096, PROT_NONE);
+	show("message", sendmsg(fd, message, MSG_NOSIGNAL));
 	show("len 0", connect(fd, sa, 0));
 	show("len 1", connect(fd, sa, 1));
 	show("len 8", connect(fd, sa, 8));

@@ -90,6 +90,7 @@ static void nowhere(void)
 {
 	int fd = dial();
 	char *volatile nowhere = (char *)-1, *volatile null = NULL;
+	struct msghdr *volatile message = (struct msghdr *)-1;
 	struct iovec half[2] = {{"ab", 2}, {nowhere, 5}};
 
 	show("nowhere", send(fd, nowhere, 5, 0));
@@ -99,6 +100,8 @@ static void nowhere(void)
 	say("%s\n", peer("recv 1"));
 	half[1].iov_base = null;
 	show("to the null", writev(fd, half, 2));
+	show("message", sendmsg(fd, message, 0));
+	show("message", recvmsg(fd, message, 0));
 	close(fd);
 }
 
