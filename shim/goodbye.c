@@ -83,10 +83,12 @@ static bool say_at_exec(int fd, uintptr_t cell, void *arg)
 
 static void each(bool (*visit)(int fd, uintptr_t cell, void *arg))
 {
-	int saved_errno = errno;
+	int saved_errno;
 
-	if (fdtab_is_used())
-		fdtab_each(0, FDTAB_MAX - 1, visit, NULL);
+	if (!fdtab_is_used())
+		return;
+	saved_errno = errno;
+	fdtab_each(0, FDTAB_MAX - 1, visit, NULL);
 	errno = saved_errno;
 }
 

@@ -19,6 +19,8 @@ HOOK pid_t fork(void)
 {
 	(void)real(execve);
 	(void)real(_exit);
+	if (config_is_selective())
+		(void)getpid(); /* _exit() asks whether it is pid 1 */
 	return real(fork)();
 }
 HOOK_ALIAS(__fork, fork);
