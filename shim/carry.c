@@ -165,6 +165,16 @@ static void carry_owner(int from, int to)
 	real(fcntl)(to, F_SETFL, O_ASYNC);
 }
 
+/* One that is not of the classic kind cannot be read. */
+static bool has_filter(int fd)
+{
+	socklen_t n = 0; /* asks for the number of instructions: socket(7) */
+
+	if (real(getsockopt)(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) < 0)
+		return errno == EACCES;
+	return n > 0;
+}
+
 int carry_over(int from, int to, char *why, unsigned size)
 {
 	struct value room[CARRIED];
@@ -176,6 +186,13 @@ int carry_over(int from, int to, char *why, unsigned size)
 		log_format(why, size,
 			"the socket is from another network namespace than the "
 			"program is in");
+		return EACCES;
+	}
+	/* It is for plaintext. */
+	if (has_filter(from)) {
+		log_format(why, size,
+			"the program has a packet filter on the socket, which "
+			"would see TLS records");
 		return EACCES;
 	}
 	for (size_t i = 0; i < CARRIED; i++) {

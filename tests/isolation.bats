@@ -191,6 +191,26 @@ own handshakes: good"
 	assert_wire_silent
 }
 
+@test "a packet filter on the socket, which was made for plaintext" {
+	start_server tlsserver localhost handshake echo
+	run -0 shim python3 -c '
+import ctypes, errno, socket, struct, sys
+accept = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0xffffffff))
+for is_filtered in (True, False):
+    s = socket.socket()
+    if is_filtered:
+        s.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", 1, ctypes.addressof(accept)))
+    try:
+        s.connect(("127.0.0.1", int(sys.argv[1])))
+        print("connected")
+    except OSError as e:
+        print(errno.errorcode[e.errno])' "$PORT"
+	assert_output "EACCES
+connected"
+	assert_log "refused: the program has a packet filter on the socket"
+	assert_wire_is_tls --connections 1
+}
+
 @test "a socket from another network namespace" {
 	requires_root "make a namespace"
 	start_server tlsserver localhost handshake echo
