@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which names an address came from: an open-addressed hash of (address, name)
- * pairs in a mapping that children share.  The slot of a pair is claimed by one
- * compare-and-swap, filled in, published, and from then on never changes but
- * for its stamp.  A process that dies in between leaves a claimed slot, which
- * costs its place and nothing else.  Nothing is evicted: where a probe window
- * is full, the address (and the few that share its mark) is unsure for ever.
- * Children of the program share the mapping and may have gone wrong, so that
- * what is read is copied first and then checked like any input.
+ * Which names an address came from: two open-addressed hashes in a mapping that
+ * children share, one of names and one of pairs of an address and a name.  A
+ * slot is claimed by one compare-and-swap, filled in, published, and from then
+ * on never changes but for its stamp.  A process that dies in between leaves a
+ * claimed slot, which costs its place and nothing else; two that add the same
+ * may put it there twice.  Nothing is evicted: where a probe window is full,
+ * the address (and the few that share its mark) is unsure for ever.  Children
+ * of the program share the mapping and may have gone wrong, so that what is
+ * read is copied first and then checked like any input.
  */
 #include "names.h"
 
@@ -19,23 +20,31 @@
 #include <sys/utsname.h>
 #include "names_live.h"
 
-#define SLOTS 8192 /* 2.3 MiB of address space, populated as it fills */
+/* 12 MiB of address space, populated as it fills. */
+#define NAMES 16384
+#define PAIRS 262144
 #define WINDOW 64
-#define UNSURE_BITS (1 << 16)
+#define UNSURE_BITS (1 << 20)
 
 enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_PUBLISHED };
 
-struct slot {
+struct name {
+	_Atomic uint32_t state;
+	char text[NAMES_NAME_MAX];
+};
+
+struct pair {
 	_Atomic uint32_t state;
 	_Atomic uint32_t stamp; /* the highest is the latest lookup */
 	struct names_address address;
-	char name[NAMES_NAME_MAX];
+	uint32_t name; /* its place among the names */
 };
 
 struct table {
 	_Atomic uint32_t clock;
 	_Atomic uint8_t unsure[UNSURE_BITS / 8]; /* by hash; never cleared */
-	struct slot slots[SLOTS];
+	struct name names[NAMES];
+	struct pair pairs[PAIRS];
 };
 
 static struct table *table;
@@ -57,9 +66,18 @@ static uint32_t hash_of(const struct names_address *address)
 	return (uint32_t)mix(mix(seed ^ words[0]) ^ words[1]);
 }
 
-static struct slot *slot_at(uint32_t hash, unsigned probe)
+static uint32_t hash_of_name(const char *name)
 {
-	return &table->slots[(hash + probe) % SLOTS];
+	uint64_t hash = seed;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	return (uint32_t)mix(hash);
+}
+
+static struct pair *pair_at(uint32_t hash, unsigned probe)
+{
+	return &table->pairs[(hash + probe) % PAIRS];
 }
 
 static uint32_t next_stamp(void)
@@ -67,38 +85,57 @@ static uint32_t next_stamp(void)
 	return atomic_fetch_add(&table->clock, 1) + 1;
 }
 
-static void slot_fill(struct slot *slot, const struct names_address *address,
-	const char *name)
+/* true: it is the caller's to fill in and to publish. */
+static bool slot_claim(_Atomic uint32_t *state)
 {
-	slot->address = *address;
-	memcpy(slot->name, name, strlen(name) + 1);
-	atomic_store(&slot->stamp, next_stamp());
-	atomic_store_explicit(
-		&slot->state, SLOT_PUBLISHED, memory_order_release);
+	uint32_t was = SLOT_FREE;
+
+	return atomic_compare_exchange_strong(state, &was, SLOT_CLAIMED);
 }
 
-/* Is the pair there from now on, whoever put it? */
-static bool slot_learn(struct slot *slot, const struct names_address *address,
-	const char *name)
+static void slot_publish(_Atomic uint32_t *state)
 {
-	uint32_t state = SLOT_FREE;
+	atomic_store_explicit(state, SLOT_PUBLISHED, memory_order_release);
+}
 
-	if (atomic_compare_exchange_strong(
-		    &slot->state, &state, SLOT_CLAIMED)) {
-		slot_fill(slot, address, name);
+static uint32_t slot_state(const _Atomic uint32_t *state)
+{
+	return atomic_load_explicit(state, memory_order_acquire);
+}
+
+/* Is the name there from now on, whoever put it? */
+static bool name_learn(struct name *slot, const char *text)
+{
+	if (!slot_claim(&slot->state))
+		return slot_state(&slot->state) == SLOT_PUBLISHED &&
+		       strncmp(slot->text, text, NAMES_NAME_MAX) == 0;
+	memcpy(slot->text, text, strlen(text) + 1);
+	slot_publish(&slot->state);
+	return true;
+}
+
+/* The same of a pair. */
+static bool pair_learn(
+	struct pair *slot, const struct names_address *address, uint32_t name)
+{
+	if (!slot_claim(&slot->state)) {
+		if (slot_state(&slot->state) != SLOT_PUBLISHED ||
+			!names_address_equal(&slot->address, address) ||
+			slot->name != name)
+			return false;
+		atomic_store(&slot->stamp, next_stamp());
 		return true;
 	}
-	if (state != SLOT_PUBLISHED ||
-		!names_address_equal(&slot->address, address) ||
-		strncmp(slot->name, name, NAMES_NAME_MAX) != 0)
-		return false;
+	slot->address = *address;
+	slot->name = name;
 	atomic_store(&slot->stamp, next_stamp());
+	slot_publish(&slot->state);
 	return true;
 }
 
 static unsigned unsure_bit(uint32_t hash)
 {
-	return (hash >> 16) % UNSURE_BITS;
+	return (hash >> 12) % UNSURE_BITS;
 }
 
 static bool table_is_unsure(uint32_t hash)
@@ -117,27 +154,49 @@ static void table_mark_unsure(const struct names_address *address)
 			&table->unsure[bit / 8], (uint8_t)(1u << bit % 8));
 }
 
-static void table_learn(const struct names_address *address, const char *name)
+/* The place of a name from now on, or NAMES: no room. */
+static uint32_t table_learn_name(const char *text)
+{
+	uint32_t hash = hash_of_name(text);
+
+	for (unsigned i = 0; i < WINDOW; i++)
+		if (name_learn(&table->names[(hash + i) % NAMES], text))
+			return (hash + i) % NAMES;
+	return NAMES;
+}
+
+static bool table_learn_pair(const struct names_address *address, uint32_t name)
 {
 	uint32_t hash = hash_of(address);
 
-	if (!table)
-		return;
 	for (unsigned i = 0; i < WINDOW; i++)
-		if (slot_learn(slot_at(hash, i), address, name))
-			return;
-	table_mark_unsure(address);
+		if (pair_learn(pair_at(hash, i), address, name))
+			return true;
+	return false;
 }
 
-/* Adds a name that is not there yet; stamps[i] belongs to names[i].  The
- * name comes from shared memory.  False: it cannot be right, or is one too
- * many. */
+static void table_learn(const struct names_address *address, const char *text)
+{
+	uint32_t name;
+
+	if (!table)
+		return;
+	name = table_learn_name(text);
+	if (name == NAMES || !table_learn_pair(address, name))
+		table_mark_unsure(address);
+}
+
+/* Adds the name at a place, if it is not there yet; stamps[i] belongs to
+ * names[i].  Both come from shared memory.  False: it cannot be right, or is
+ * one too many. */
 static bool found_add(struct names_found *found, uint32_t *stamps,
-	const char *shared_name, uint32_t stamp)
+	uint32_t place, uint32_t stamp)
 {
 	char name[NAMES_NAME_MAX], canonical[NAMES_NAME_MAX];
 
-	memcpy(name, shared_name, sizeof(name));
+	if (place >= NAMES)
+		return false;
+	memcpy(name, table->names[place].text, sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	if (names_canonical(name, canonical) != NAMES_IS_NAME ||
 		strcmp(name, canonical) != 0)
@@ -173,22 +232,21 @@ static void latest_first(struct names_found *found, const uint32_t *stamps)
 static bool table_find(
 	const struct names_address *address, struct names_found *found)
 {
-	uint32_t stamps[NAMES_FOUND_MAX] = {0}, state;
+	uint32_t stamps[NAMES_FOUND_MAX] = {0};
 	uint32_t hash = hash_of(address);
 
 	if (!table || table_is_unsure(hash))
 		return false;
 	for (unsigned i = 0; i < WINDOW; i++) {
-		struct slot *slot = slot_at(hash, i);
+		struct pair *pair = pair_at(hash, i);
+		uint32_t state = slot_state(&pair->state);
 
-		state = atomic_load_explicit(
-			&slot->state, memory_order_acquire);
 		if (state == SLOT_FREE)
 			break;
 		if (state == SLOT_PUBLISHED &&
-			names_address_equal(&slot->address, address) &&
-			!found_add(found, stamps, slot->name,
-				atomic_load(&slot->stamp)))
+			names_address_equal(&pair->address, address) &&
+			!found_add(found, stamps, pair->name,
+				atomic_load(&pair->stamp)))
 			return false;
 	}
 	if (found->n > 1)

@@ -332,32 +332,51 @@ static void unsure_is_for_ever(void **state)
 	assert_true(is_one_of_three(NAMES_ONLY));
 }
 
-static void a_full_table_gives_no_wrong_name(void **state)
+/* Learns count pairs, the i-th of the name i % names; how many are known, and
+ * none wrongly? */
+static unsigned count_sure(unsigned count, unsigned names)
 {
-	unsigned sure = 0, unsure = 0;
+	unsigned sure = 0;
 	char name[32], text[32];
 	struct names_found found;
 
-	(void)state;
-	for (unsigned i = 0; i < 12000; i++) {
-		snprintf(name, sizeof(name), "n%u.test", i);
-		snprintf(text, sizeof(text), "10.1.%u.%u", i / 256, i % 256);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "n%u.test", i % names);
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
+			i >> 8 & 255, i & 255);
 		learn(name, text);
 	}
-	for (unsigned i = 0; i < 12000; i++) {
-		snprintf(name, sizeof(name), "n%u.test", i);
-		snprintf(text, sizeof(text), "10.1.%u.%u", i / 256, i % 256);
-		if (find(text, &found) == NAMES_UNSURE) {
-			unsure++;
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "n%u.test", i % names);
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
+			i >> 8 & 255, i & 255);
+		if (find(text, &found) == NAMES_UNSURE)
 			continue;
-		}
 		assert_int_equal(NAMES_ONLY, found.source);
 		assert_string_equal(name, found.names[0]);
 		sure++;
 	}
-	/* No more than there is room for, and most of that. */
-	assert_in_range(sure, 6000, 8192);
-	assert_int_equal(12000, sure + unsure);
+	return sure;
+}
+
+/* A daemon that runs for months, and whose server's address changes. */
+static void remembers_a_hundred_thousand_addresses(void **state)
+{
+	(void)state;
+	assert_int_equal(100000, count_sure(100000, 100));
+}
+
+/* No more than there is room for, and most of that. */
+static void a_table_full_of_names_gives_no_wrong_one(void **state)
+{
+	(void)state;
+	assert_in_range(count_sure(24000, 24000), 13000, 16384);
+}
+
+static void a_table_full_of_addresses_gives_no_wrong_name(void **state)
+{
+	(void)state;
+	assert_in_range(count_sure(320000, 3), 200000, 262144);
 }
 
 static void learns_from_gethostbyname(void **state)
@@ -450,30 +469,60 @@ static void what_the_parent_learns_a_child_finds(void **state)
 	in_child(child_finds);
 }
 
-/* Where the name lies in the table; its slot is state, stamp, address, name. */
-static char *in_table(const char *name)
+static char *in_table(const void *bytes, size_t n)
 {
 	size_t size;
 	char *table = names_table(&size);
-	char *found = memmem(table, size, name, strlen(name) + 1);
+	char *found = memmem(table, size, bytes, n);
 
 	assert_non_null(found);
 	return found;
 }
 
+/* Where the name lies in the table; its slot is state, name. */
+static char *name_in_table(const char *name)
+{
+	return in_table(name, strlen(name) + 1);
+}
+
+/* The same of an address: state, stamp, address, place of the name. */
+static char *address_in_table(const char *text)
+{
+	struct names_address address = {{[10] = 0xff, [11] = 0xff}};
+
+	assert_int_equal(1, inet_pton(AF_INET, text, address.ip + 12));
+	return in_table(&address, sizeof(address));
+}
+
 static void a_process_that_dies_while_learning_costs_a_slot(void **state)
 {
-	char *name;
-
 	(void)state;
 	learn("a.test", "192.0.2.1");
-	name = in_table("a.test");
-	*(uint32_t *)(name - 24) = 1; /* claimed, and for ever */
+	*(uint32_t *)(void *)(address_in_table("192.0.2.1") - 8) =
+		1; /* claimed, and for ever */
 	assert_source("192.0.2.1", NAMES_NONE);
 	learn("b.test", "192.0.2.1");
 	assert_only("192.0.2.1", "b.test");
 	learn("b.test", "192.0.2.1");
 	assert_only("192.0.2.1", "b.test");
+	*(uint32_t *)(void *)(name_in_table("b.test") - 4) = 1;
+	learn("b.test", "192.0.2.2");
+	assert_only("192.0.2.2", "b.test");
+}
+
+static void a_forged_place_is_not_believed(void **state)
+{
+	static const uint32_t forged[] = {
+		16384, 0x00ffffff, 0x7fffffff, 0x80000000, 0xffffffff};
+	char *address;
+
+	(void)state;
+	learn("victim.test", "192.0.2.1");
+	address = address_in_table("192.0.2.1");
+	for (size_t i = 0; i < N_ROWS(forged); i++) {
+		memcpy(address + 16, &forged[i], sizeof(forged[i]));
+		assert_source("192.0.2.1", NAMES_UNSURE);
+	}
 }
 
 static void a_forged_name_is_not_believed(void **state)
@@ -485,7 +534,7 @@ static void a_forged_name_is_not_believed(void **state)
 
 	(void)state;
 	learn("victim.test", "192.0.2.1");
-	name = in_table("victim.test");
+	name = name_in_table("victim.test");
 	for (size_t i = 0; i < N_ROWS(forged); i++) {
 		memcpy(name, forged[i], strlen(forged[i]) + 1);
 		assert_source("192.0.2.1", NAMES_UNSURE);
@@ -795,12 +844,15 @@ int main(void)
 		fresh(of_several_names_the_latest_is_first),
 		fresh(more_names_than_fit_are_unsure),
 		fresh(unsure_is_for_ever),
-		fresh(a_full_table_gives_no_wrong_name),
+		fresh(remembers_a_hundred_thousand_addresses),
+		fresh(a_table_full_of_names_gives_no_wrong_one),
+		fresh(a_table_full_of_addresses_gives_no_wrong_name),
 		fresh(learns_from_gethostbyname),
 		fresh(other_families_have_no_names),
 		fresh(what_a_child_learns_the_parent_finds),
 		fresh(what_the_parent_learns_a_child_finds),
 		fresh(a_process_that_dies_while_learning_costs_a_slot),
+		fresh(a_forged_place_is_not_believed),
 		fresh(a_forged_name_is_not_believed),
 		fresh(survives_any_bytes_in_the_table),
 		fresh(a_live_result_is_recognised),
