@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include "fail.h"
 #include "real.h"
+#include "watch.h"
 
 /* err: an errno value or 0. */
 static int result(int err)
@@ -182,8 +183,10 @@ static int bytes_available(struct conn *c, int *answer)
 	size_t available = 0;
 
 	conn_advance(c);
-	if (c->state == CONN_OPEN && !c->read_end)
-		c->tls->fill(c->session, SIZE_MAX, &available);
+	/* As many as are ever held: programs take it for all there is. */
+	if (c->state == CONN_OPEN && !c->read_end &&
+		c->tls->fill(c->session, SIZE_MAX, &available) == TLS_OK)
+		watch_untell(c);
 	c->maybe_readable = true;
 	*answer = available > INT_MAX ? INT_MAX : (int)available;
 	return 0;

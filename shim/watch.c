@@ -403,6 +403,13 @@ void watch_note(struct conn *c)
 	c->changed = false;
 }
 
+void watch_untell(struct conn *c)
+{
+	for (struct watch *w = c->watches; w; w = w->next)
+		w->seen = 0;
+	c->noted = 0;
+}
+
 /* What an edge-triggered watch has not been told of. */
 struct news {
 	uint64_t came; /* bytes by now, read or not */

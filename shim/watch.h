@@ -161,6 +161,10 @@ void watch_cool(struct watch *w);
  */
 void watch_note(struct conn *c);
 
+/* The program has learned of fewer bytes than there are, and may count on an
+ * edge for the rest. */
+void watch_untell(struct conn *c);
+
 /*
  * What to tell the program now, when the kernel says `kernel`; 0: nothing.
  * from_kernel: it came out of epoll_wait(), and used up a one-shot there.

@@ -24,6 +24,11 @@ load lib/loops
 	same epoll_events edge_partial_more
 }
 
+@test "edge-triggered: what FIONREAD did not tell has an edge of its own" {
+	requires_root "have so large a receive buffer"
+	same epoll_events edge_by_count
+}
+
 @test "edge-triggered: close_notify and FIN are one end" {
 	same epoll_events edge_end
 }

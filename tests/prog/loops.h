@@ -160,7 +160,7 @@ static inline int look(const char *when, int set)
 }
 
 /* Reads once, and checks what it is. */
-static inline ssize_t take(int fd, int session, size_t len)
+static inline ssize_t read_some(int fd, int session, size_t len)
 {
 	static char buf[1 << 20];
 	ssize_t n = read(fd, buf, len < sizeof(buf) ? len : sizeof(buf));
@@ -169,6 +169,14 @@ static inline ssize_t take(int fd, int session, size_t len)
 		printf("other bytes\n");
 	if (n > 0)
 		received[session] += (size_t)n;
+	return n;
+}
+
+/* The same, and says how much came. */
+static inline ssize_t take(int fd, int session, size_t len)
+{
+	ssize_t n = read_some(fd, session, len);
+
 	if (n < 0)
 		printf("read: %s\n", strerrorname_np(errno));
 	else
