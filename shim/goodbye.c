@@ -18,7 +18,8 @@ static void say(struct conn *c)
 
 void goodbye_number(struct conn *c)
 {
-	if (c->state == CONN_PLUGGED && atomic_load(&c->numbers) == 1)
+	/* Plugged or about to be, which only the lock would tell. */
+	if (atomic_load(&c->numbers) == 1)
 		say(c);
 }
 

@@ -30,6 +30,8 @@ killed()
 }
 
 @test "killed after helpers that had no part in it" {
+	[[ $BUILD_DIR != *-thread* ]] ||
+		skip "sanitizer: ThreadSanitizer makes a fork of vfork"
 	killed helper
 }
 
@@ -60,6 +62,12 @@ has_exit_info()
 @test "every way to exit is a goodbye" {
 	same dying exits
 	same dying handles
+}
+
+@test "the end of the last thread is a goodbye" {
+	[[ $BUILD_DIR != *-thread* ]] ||
+		skip "sanitizer: it has a thread of its own, which stays"
+	same dying last-thread
 }
 
 @test "every way to close is a goodbye, also when a signal follows at once" {

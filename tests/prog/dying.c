@@ -336,12 +336,18 @@ static void life_last_thread(int fd)
 static void exits(void)
 {
 	void (*const lives[])(int) = {life_exit, life__exit, life_quick_exit,
-		life_by_number, life_unseen, life_last_thread};
+		life_by_number, life_unseen};
 
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
 		dies(lives[i]);
 		dies_reaped(lives[i]);
 	}
+}
+
+static void exits_last_thread(void)
+{
+	dies(life_last_thread);
+	dies_reaped(life_last_thread);
 }
 
 /* Closes and is killed at once, or when the relay has not seen it yet. */
@@ -665,5 +671,6 @@ SCENARIOS({"killed", killed}, {"term", killed_by_term},
 	{"helper", killed_with_helper}, {"child", killed_with_child},
 	{"copies", killed_with_copies}, {"stuffed", killed_stuffed},
 	{"reaped", killed_and_reaped}, {"handles", handles}, {"exits", exits},
-	{"closes", closes}, {"closes-unseen", closes_unseen},
-	{"passed", passed}, {"shared", shared}, {"cloned", cloned})
+	{"last-thread", exits_last_thread}, {"closes", closes},
+	{"closes-unseen", closes_unseen}, {"passed", passed},
+	{"shared", shared}, {"cloned", cloned})
