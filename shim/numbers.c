@@ -23,7 +23,8 @@ static void let_go(struct conn *c)
 {
 	if (!c)
 		return;
-	if (c->state == CONN_PLUGGED || conn_is_ours(c))
+	/* In a copy of the process only those that a relay has. */
+	if (conn_is_ours(c) || c->state == CONN_PLUGGED)
 		conn_number_put(c);
 	else
 		conn_disown_all();
