@@ -139,8 +139,11 @@ static ssize_t pass_on(int fd)
 static void hidden(void)
 {
 	struct rlimit limit;
-	int fd = dial(), n = 0;
+	int fd, n = 0;
 
+	/* What was inherited, such as a pipe that nobody reads any more. */
+	close_range((unsigned)oracle_control + 1, ~0U, 0);
+	fd = dial();
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
