@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include "config.h"
+#include "contexts.h"
 #include "goodbye.h"
 #include "hook_syscall.h"
 #include "keeper.h"
@@ -48,6 +49,8 @@ HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	for (int i = 0; i < 3; i++)
 		more[i] = va_arg(ap, void *);
 	va_end(ap);
+	if (hook_clone_restricts((unsigned)flags))
+		contexts_prepare();
 	if (!(flags & CLONE_VM))
 		plug_all();
 	else if (!(flags & CLONE_THREAD) && config_is_selective())

@@ -16,26 +16,18 @@
 #include "peers.h"
 #include "relay.h"
 
-#define HOOK_RESTRICT(name, params, args)                                      \
+#define RESTRICT(name, params, args)                                           \
 	HOOK int name params                                                   \
 	{                                                                      \
 		contexts_prepare();                                            \
 		return real(name) args;                                        \
 	}
-HOOK_RESTRICT(chroot, (const char *path), (path))
-HOOK_RESTRICT(unshare, (int flags), (flags))
-HOOK_RESTRICT(setns, (int fd, int type), (fd, type))
-HOOK_RESTRICT(setuid, (uid_t uid), (uid))
-HOOK_RESTRICT(setgid, (gid_t gid), (gid))
-HOOK_RESTRICT(seteuid, (uid_t uid), (uid))
-HOOK_RESTRICT(setegid, (gid_t gid), (gid))
-HOOK_RESTRICT(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
-HOOK_RESTRICT(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
-HOOK_RESTRICT(
-	setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
-HOOK_RESTRICT(
-	setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
-HOOK_RESTRICT(setgroups, (size_t n, const gid_t *groups), (n, groups))
+#define RESTRICT_LIBC RESTRICT
+#define RESTRICT_NUMBER(name)
+#include "restricts.def"
+#undef RESTRICT
+#undef RESTRICT_LIBC
+#undef RESTRICT_NUMBER
 
 HOOK int prctl(int option, ...)
 {

@@ -50,42 +50,45 @@ static bool is_listed(long n)
 	return false;
 }
 
-/* Calls that restrict the process and that have no libc name of their own, or
- * are made by number all the same. */
-static bool restricts(long n)
+static bool is_restriction(long n)
 {
 	switch (n) {
-	case SYS_chroot:
-	case SYS_pivot_root:
-	case SYS_unshare:
-	case SYS_setns:
-	case SYS_seccomp:
-	case SYS_landlock_restrict_self:
-	case SYS_setuid:
-	case SYS_setgid:
-	case SYS_setreuid:
-	case SYS_setregid:
-	case SYS_setresuid:
-	case SYS_setresgid:
-	case SYS_setgroups:
+#define RESTRICT(name, params, args) case SYS_##name:
+#define RESTRICT_LIBC(name, params, args)
+#define RESTRICT_NUMBER(name) case SYS_##name:
+#include "restricts.def"
+#undef RESTRICT
+#undef RESTRICT_LIBC
+#undef RESTRICT_NUMBER
 		return true;
 	}
 	return false;
 }
 
-/* A copy of the process made by number: clone(2)'s flags come first, in
- * clone3(2)'s struct as well. */
+static bool is_clone(long n)
+{
+	return n == SYS_clone || n == SYS_clone3;
+}
+
+/* clone(2)'s flags come first, in clone3(2)'s struct as well. */
+static uint64_t clone_flags(long n, long a)
+{
+	if (n == SYS_clone)
+		return (uint64_t)a;
+	return a ? *(const uint64_t *)P(a) : 0;
+}
+
+/* A copy of the process made by number. */
 static bool copies(long n, long a)
 {
-	switch (n) {
-	case SYS_fork:
-		return true;
-	case SYS_clone:
-		return !(a & CLONE_VM);
-	case SYS_clone3:
-		return !(*(const uint64_t *)P(a) & CLONE_VM);
-	}
-	return false;
+	return n == SYS_fork ||
+	       (is_clone(n) && !(clone_flags(n, a) & CLONE_VM));
+}
+
+static bool restricts(long n, long a)
+{
+	return is_restriction(n) ||
+	       (is_clone(n) && hook_clone_restricts(clone_flags(n, a)));
 }
 
 void *hook_syscall_target(long n, long a)
@@ -96,9 +99,9 @@ void *hook_syscall_target(long n, long a)
 	}
 	if (!config_active())
 		return (void *)real(syscall);
-	if (restricts(n))
+	if (restricts(n, a))
 		contexts_prepare();
-	if (n == SYS_vfork || n == SYS_clone || n == SYS_clone3)
+	if (n == SYS_vfork || is_clone(n))
 		keeper_begin();
 	if (is_listed(n))
 		return (void *)(six_args)by_number;

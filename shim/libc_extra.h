@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system headers of every interposed call, and prototypes of those names
- * that libc exports but no header declares: the fortified twins that programs
- * built with _FORTIFY_SOURCE import instead of the plain names.
+ * that libc exports but no header of its own declares: the fortified twins that
+ * programs built with _FORTIFY_SOURCE import instead of the plain names, and
+ * system calls that few make.
  */
 #ifndef TLSSHIM_LIBC_EXTRA_H
 #define TLSSHIM_LIBC_EXTRA_H
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/fsuid.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -47,6 +49,9 @@ int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
 int __openat64_2(int dir, const char *path, int flags);
+
+int pivot_root(const char *new_root, const char *old);
+int capset(void *header, const void *data);
 
 /* liburing's; no header of it is needed to build. */
 struct io_uring;

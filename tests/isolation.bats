@@ -148,6 +148,22 @@ own handshakes: good"
 	unshare -m true || skip "no mount namespaces here"
 	run -0 shim unshare -m "$BUILD_DIR/prog/confined" "$PORT" "pivot=$jail"
 	assert_conversed
+	start_server tlsserver localhost handshake echo
+	rm "$RUN_DIR/shim.log"
+	run -0 shim unshare -m "$BUILD_DIR/prog/confined" "$PORT" "pivot-by-name=$jail"
+	assert_conversed
+}
+
+@test "a root that is changed by a child, made by clone(), which shares it" {
+	requires_root "change the root"
+	local jail=$RUN_DIR/jail way
+	make_jail "$jail"
+	for way in clone clone-by-number; do
+		start_server tlsserver localhost handshake echo
+		rm -f "$RUN_DIR/shim.log"
+		run -0 shim "$BUILD_DIR/prog/confined" "$PORT" "$way=$jail"
+		assert_conversed
+	done
 }
 
 @test "Landlock rules that forbid files before the first connection" {
@@ -166,6 +182,22 @@ own handshakes: good"
 	start_server tlsserver localhost handshake echo
 	TLSSHIM_CA_FILE=$RUN_DIR/ca.pem run -0 shim "$BUILD_DIR/prog/confined" "$PORT" setuid=65534
 	assert_conversed
+}
+
+@test "rights over files that are dropped, and not the user, before the first connection" {
+	requires_root "own a file that is another user's"
+	local way
+	cp "$CA_DIR/ca.pem" "$RUN_DIR/ca.pem"
+	chmod 600 "$RUN_DIR/ca.pem"
+	for way in capset fsuid=65534; do
+		[[ $way != capset ]] || chown 65534 "$RUN_DIR/ca.pem"
+		[[ $way == capset ]] || chown 0 "$RUN_DIR/ca.pem"
+		start_server tlsserver localhost handshake echo
+		rm -f "$RUN_DIR/shim.log"
+		TLSSHIM_CA_FILE=$RUN_DIR/ca.pem run -0 shim \
+			"$BUILD_DIR/prog/confined" "$PORT" "$way"
+		assert_conversed
+	done
 }
 
 @test "a seccomp filter that forbids files before the first connection" {

@@ -5,35 +5,47 @@
  *	confined PORT STEP...
  *
  * Steps: clearenv; wipe (overwrites the strings of the environment, as nginx
- * does); chroot=DIR; pivot=DIR (pivot_root, as containers do); setuid=UID;
- * nofiles (a seccomp filter under which no file can be opened), and the same
- * by syscall(); nooptions (one under which no socket option can be read);
- * landlock (no file can be read); network (a namespace of its own, and a
- * socket from before); threads (the same from several threads at once).  Prints
- *what comes back: "plaintext-marker" a connection.
+ * does); chroot=DIR; pivot=DIR (pivot_root by number, as containers do) and
+ * pivot-by-name=DIR (libc's); clone=DIR and clone-by-number=DIR (a child that
+ * shares its root with us changes it); setuid=UID; fsuid=UID; capset (no right
+ * to read what others own); nofiles (a seccomp filter under which no file can
+ *be opened), and the same by syscall(); nooptions (one under which no socket
+ *option can be read); landlock (no file can be read); network (a namespace of
+ *its own, and a socket from before); threads (the same from several threads at
+ *once).  Prints what comes back: "plaintext-marker" a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MARKER "plaintext-marker"
 
 extern char **environ;
+
+/* glibc's, which no header declares. */
+int pivot_root(const char *new_root, const char *old);
+int capset(void *header, const void *data);
 
 static const char *port;
 
@@ -119,13 +131,52 @@ static void forbid_reading(void)
 	close((int)fd);
 }
 
+static int pivot_by_number(const char *new_root, const char *old)
+{
+	return (int)syscall(SYS_pivot_root, new_root, old);
+}
+
 /* In a mount namespace of its own, which others made. */
-static void pivot(const char *dir)
+static void pivot(
+	int (*to)(const char *new_root, const char *old), const char *dir)
 {
 	if (mount(dir, dir, NULL, MS_BIND, NULL) < 0 || chdir(dir) < 0 ||
-		syscall(SYS_pivot_root, ".", ".") < 0 ||
-		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		to(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+		chdir("/") < 0)
 		die("pivot_root");
+}
+
+static int change_root(void *dir)
+{
+	return chroot(dir) < 0 || chdir("/") < 0;
+}
+
+/* Root and working directory are the child's and ours. */
+static void clone_that_changes_root(const char *dir, bool by_number)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	const int flags = CLONE_FS | SIGCHLD;
+	int status = -1, pid;
+
+	if (by_number)
+		pid = (int)syscall(SYS_clone, (long)flags, 0L, 0L, 0L, 0L);
+	else
+		pid = clone(
+			change_root, stack + sizeof(stack), flags, (void *)dir);
+	if (pid == 0)
+		_exit(change_root((void *)dir));
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0)
+		die("clone");
+}
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	if (capset(&header, none) < 0)
+		die("capset");
 }
 
 static void wipe(void)
@@ -155,7 +206,17 @@ static void step(const char *name)
 	else if (!strcmp(name, "wipe"))
 		wipe();
 	else if (!strncmp(name, "pivot=", 6))
-		pivot(arg);
+		pivot(pivot_by_number, arg);
+	else if (!strncmp(name, "pivot-by-name=", 14))
+		pivot(pivot_root, arg);
+	else if (!strncmp(name, "clone=", 6))
+		clone_that_changes_root(arg, false);
+	else if (!strncmp(name, "clone-by-number=", 16))
+		clone_that_changes_root(arg, true);
+	else if (!strncmp(name, "fsuid=", 6))
+		setfsuid((uid_t)atoi(arg));
+	else if (!strcmp(name, "capset"))
+		drop_capabilities();
 	else if (!strcmp(name, "landlock"))
 		forbid_reading();
 	else if (!strncmp(name, "chroot=", 7)) {
