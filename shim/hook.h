@@ -8,7 +8,8 @@
  *
  *		if (!c)
  *			return real(recv)(fd, buf, len, flags);
- *		return io_recv(c, fd, &(struct iovec){ buf, len }, 1, flags);
+ *		return ERRNO_KEPT(io_recv(
+ *			c, fd, &(struct iovec){ buf, len }, 1, flags));
  *	}
  *
  * It takes no lock and allocates nothing where the number is not ours.
@@ -22,6 +23,21 @@
 #include "real.h"
 
 #define HOOK __attribute__((visibility("default")))
+
+/*
+ * The result of a call on a connection of ours.  Where it succeeded, errno is
+ * what it was before, as after libc's own wrappers: calls that the shim made
+ * on the way may have failed.
+ */
+#define ERRNO_KEPT(call)                                                       \
+	({                                                                     \
+		int errno_before_ = errno;                                     \
+		__typeof__(call) result_ = (call);                             \
+                                                                               \
+		if (result_ != -1)                                             \
+			errno = errno_before_;                                 \
+		result_;                                                       \
+	})
 
 /* Another exported name of a hook in the same file.  By the assembler, since
  * the attributes of the libc declarations differ between the names. */

@@ -51,11 +51,11 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	}
 	if (c && to && len >= sizeof(to->sa_family) &&
 		len <= sizeof(struct sockaddr_storage))
-		return plug_standard(dial_again(c, fd, to));
+		return ERRNO_KEPT(plug_standard(dial_again(c, fd, to)));
 	fdtab_unnote(fd, FDTAB_SETTLED); /* AF_UNSPEC disconnects */
 	if (c || !config_active())
 		return real(connect)(fd, addr, len);
-	return plug_standard(dial_connect(fd, to, len));
+	return ERRNO_KEPT(plug_standard(dial_connect(fd, to, len)));
 }
 HOOK_ALIAS(__connect, connect);
 
@@ -64,7 +64,7 @@ HOOK int shutdown(int fd, int how)
 	conn_ref struct conn *c = fdtab_get(fd);
 
 	if (c)
-		return io_shutdown(c, fd, how);
+		return ERRNO_KEPT(io_shutdown(c, fd, how));
 	if (how != SHUT_RD)
 		goodbye_given(fd);
 	return real(shutdown)(fd, how);

@@ -29,7 +29,7 @@ HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	int r;
 
 	if (c)
-		return epollset_control(c, epfd, op, fd, event);
+		return ERRNO_KEPT(epollset_control(c, epfd, op, fd, event));
 	if (fdtab_is_hidden(epfd))
 		return fail(EBADF);
 	r = real(epoll_ctl)(epfd, op, fd, event);
@@ -52,7 +52,8 @@ static bool is_ours(int epfd, int max)
 static int wait_ours(int epfd, struct epoll_event *events, int max,
 	const struct epollset_until *until)
 {
-	return plug_standard(epollset_wait(epfd, events, max, until));
+	return ERRNO_KEPT(
+		plug_standard(epollset_wait(epfd, events, max, until)));
 }
 
 /* A wait that was begun without us and came back with nothing for the

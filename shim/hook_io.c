@@ -36,7 +36,7 @@ HOOK ssize_t read(int fd, void *buf, size_t len)
 
 	if (!c)
 		return real(read)(fd, buf, len);
-	return io_read(c, fd, &(struct iovec){buf, len}, 1);
+	return ERRNO_KEPT(io_read(c, fd, &(struct iovec){buf, len}, 1));
 }
 HOOK_ALIAS(__read, read);
 
@@ -54,7 +54,9 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 
 	if (!c)
 		return real(readv)(fd, iov, n);
-	return is_bad_iov(iov, n) ? fail(EINVAL) : io_read(c, fd, iov, n);
+	if (is_bad_iov(iov, n))
+		return fail(EINVAL);
+	return ERRNO_KEPT(io_read(c, fd, iov, n));
 }
 
 /* With an offset of -1 these are readv(2) and writev(2) with flags. */
@@ -78,7 +80,8 @@ static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 		return fail(EINVAL);
 	if (flags & ~(RWF_NOWAIT | RWF_HIPRI))
 		return fail(EOPNOTSUPP);
-	return io_recv(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
+	return ERRNO_KEPT(io_recv(
+		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
 }
 
 HOOK_WITH_FLAGS(preadv2, read_with_flags)
@@ -90,7 +93,7 @@ HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(recv)(fd, buf, len, flags);
-	return io_recv(c, fd, &(struct iovec){buf, len}, 1, flags);
+	return ERRNO_KEPT(io_recv(c, fd, &(struct iovec){buf, len}, 1, flags));
 }
 
 HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
@@ -108,7 +111,7 @@ HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 
 	if (!c)
 		return real(recvfrom)(fd, buf, len, flags, addr, addrlen);
-	got = io_recv(c, fd, &(struct iovec){buf, len}, 1, flags);
+	got = ERRNO_KEPT(io_recv(c, fd, &(struct iovec){buf, len}, 1, flags));
 	/* A stream has no source address: tcp(7). */
 	if (got >= 0 && addr.__sockaddr__ && addrlen)
 		*addrlen = 0;
@@ -153,7 +156,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (!c || is_nowhere(msg))
 		return real(recvmsg)(fd, msg, flags);
-	return recv_message(c, fd, msg, flags);
+	return ERRNO_KEPT(recv_message(c, fd, msg, flags));
 }
 
 /* recvmmsg(2): the timeout is looked at after each message only (BUGS). */
@@ -168,8 +171,8 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 		return real(recvmmsg)(fd, msgs, n, flags, timeout);
 	end = wait_until(timeout);
 	for (i = 0; i < n; i++) {
-		ssize_t got = recv_message(
-			c, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		ssize_t got = ERRNO_KEPT(recv_message(
+			c, fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE));
 
 		if (got < 0)
 			return i ? (int)i : -1;
@@ -190,8 +193,8 @@ HOOK ssize_t write(int fd, const void *buf, size_t len)
 
 	if (!c)
 		return real(write)(fd, buf, len);
-	return io_send(
-		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, 0);
+	return ERRNO_KEPT(io_send(
+		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, 0));
 }
 HOOK_ALIAS(__write, write);
 
@@ -201,7 +204,9 @@ HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
 
 	if (!c)
 		return real(writev)(fd, iov, n);
-	return is_bad_iov(iov, n) ? fail(EINVAL) : io_send(c, fd, iov, n, 0);
+	if (is_bad_iov(iov, n))
+		return fail(EINVAL);
+	return ERRNO_KEPT(io_send(c, fd, iov, n, 0));
 }
 
 static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
@@ -211,7 +216,8 @@ static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
 		return fail(ESPIPE);
 	if (is_bad_iov(iov, n))
 		return fail(EINVAL);
-	return io_send(c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0);
+	return ERRNO_KEPT(io_send(
+		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
 }
 
 HOOK_WITH_FLAGS(pwritev2, write_with_flags)
@@ -223,8 +229,8 @@ HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(send)(fd, buf, len, flags);
-	return io_send(
-		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, flags);
+	return ERRNO_KEPT(io_send(
+		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, flags));
 }
 HOOK_ALIAS(__send, send);
 
@@ -267,12 +273,13 @@ HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
 
 	if (c && (flags & MSG_FASTOPEN))
-		return send_opened(c, fd, addr.__sockaddr__, &iov, 1, flags);
+		return ERRNO_KEPT(
+			send_opened(c, fd, addr.__sockaddr__, &iov, 1, flags));
 	if (c)
-		return io_send(c, fd, &iov, 1, flags);
+		return ERRNO_KEPT(io_send(c, fd, &iov, 1, flags));
 	if (opens_ours(flags, addr.__sockaddr__, addrlen))
-		return send_opening(
-			fd, addr.__sockaddr__, addrlen, &iov, 1, flags);
+		return ERRNO_KEPT(send_opening(
+			fd, addr.__sockaddr__, addrlen, &iov, 1, flags));
 	return real(sendto)(fd, buf, len, flags, addr, addrlen);
 }
 
@@ -294,11 +301,12 @@ HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (is_nowhere(msg))
 		return real(sendmsg)(fd, msg, flags);
 	if (c)
-		return send_message(c, fd, msg, flags);
+		return ERRNO_KEPT(send_message(c, fd, msg, flags));
 	if ((flags & MSG_FASTOPEN) && msg->msg_iovlen <= IOV_MAX &&
 		opens_ours(flags, msg->msg_name, msg->msg_namelen))
-		return send_opening(fd, msg->msg_name, msg->msg_namelen,
-			msg->msg_iov, (int)msg->msg_iovlen, flags);
+		return ERRNO_KEPT(
+			send_opening(fd, msg->msg_name, msg->msg_namelen,
+				msg->msg_iov, (int)msg->msg_iovlen, flags));
 	if (msg->msg_controllen && fdtab_is_used() && !plug_passed(msg))
 		return -1;
 	return real(sendmsg)(fd, msg, flags);
@@ -334,8 +342,9 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
                                                                                \
 		if (!c && fdtab_peek(in) <= FDTAB_NOTES)                       \
 			return real(name)(out, in, offset, count);             \
-		return c ? io_sendfile(c, out, in, offset, count)              \
-			 : fail(EINVAL);                                       \
+		if (!c)                                                        \
+			return fail(EINVAL);                                   \
+		return ERRNO_KEPT(io_sendfile(c, out, in, offset, count));     \
 	}
 HOOK_SENDFILE(sendfile)
 HOOK_SENDFILE(sendfile64)
@@ -356,6 +365,6 @@ HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
 		return fail(EINVAL);
 	if (len == 0)
 		return 0;
-	return to ? io_splice_out(to, out, in, len, flags)
-		  : io_splice_in(from, in, out, len, flags);
+	return ERRNO_KEPT(to ? io_splice_out(to, out, in, len, flags)
+			     : io_splice_in(from, in, out, len, flags));
 }

@@ -28,13 +28,13 @@ HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	if (!config_active() || !is_valid(timeout))
 		return real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
-		return plug_standard(
-			pollset_poll(fds, n, wait_until(timeout), mask));
+		return ERRNO_KEPT(plug_standard(
+			pollset_poll(fds, n, wait_until(timeout), mask)));
 	deadline = wait_until(timeout);
 	r = real(ppoll)(fds, n, timeout, mask);
 	if (r < 0 || !pollset_has_conns(fds, n))
 		return r;
-	return plug_standard(pollset_poll(fds, n, deadline, mask));
+	return ERRNO_KEPT(plug_standard(pollset_poll(fds, n, deadline, mask)));
 }
 
 HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -50,7 +50,7 @@ HOOK int poll(struct pollfd *fds, nfds_t n, int timeout)
 		if (r < 0 || timeout == 0 || !pollset_has_conns(fds, n))
 			return r;
 	}
-	return plug_standard(pollset_poll(fds, n, deadline, NULL));
+	return ERRNO_KEPT(plug_standard(pollset_poll(fds, n, deadline, NULL)));
 }
 HOOK_ALIAS(__poll, poll);
 
@@ -81,8 +81,8 @@ HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 	n = pollset_clip(n);
 	if (!has_conns(n, r, w, e) || !is_valid(timeout))
 		return real(pselect)(n, r, w, e, timeout, mask);
-	return plug_standard(
-		pollset_select(n, r, w, e, wait_until(timeout), mask));
+	return ERRNO_KEPT(plug_standard(
+		pollset_select(n, r, w, e, wait_until(timeout), mask)));
 }
 
 /* Linux leaves in *timeout what was not slept: select(2), NOTES. */

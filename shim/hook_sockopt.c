@@ -25,7 +25,7 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 	if (!c)
 		return peers_peer(fd, addr.__sockaddr__, len);
-	return sockopt_peer(c, fd, addr.__sockaddr__, len);
+	return ERRNO_KEPT(sockopt_peer(c, fd, addr.__sockaddr__, len));
 }
 
 HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
@@ -34,7 +34,7 @@ HOOK int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 	if (!c)
 		return peers_self(fd, addr.__sockaddr__, len);
-	return sockopt_self(c, fd, addr.__sockaddr__, len);
+	return ERRNO_KEPT(sockopt_self(c, fd, addr.__sockaddr__, len));
 }
 
 /* SO_PEERNAME: getpeername() by another name, of a given length. */
@@ -64,7 +64,8 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		return get_peer_option(fd, value, len);
 	if (!c)
 		return real(getsockopt)(fd, level, name, value, len);
-	return plug_standard(sockopt_get(c, fd, level, name, value, len));
+	return ERRNO_KEPT(
+		plug_standard(sockopt_get(c, fd, level, name, value, len)));
 }
 
 HOOK int setsockopt(
@@ -74,7 +75,7 @@ HOOK int setsockopt(
 
 	if (!c)
 		return real(setsockopt)(fd, level, name, value, len);
-	return sockopt_set(c, fd, level, name, value, len);
+	return ERRNO_KEPT(sockopt_set(c, fd, level, name, value, len));
 }
 
 HOOK int ioctl(int fd, unsigned long request, ...)
@@ -88,5 +89,5 @@ HOOK int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (!c)
 		return real(ioctl)(fd, request, arg);
-	return sockopt_ioctl(c, fd, request, arg);
+	return ERRNO_KEPT(sockopt_ioctl(c, fd, request, arg));
 }
