@@ -147,7 +147,7 @@ static int carry_bind(int from, int to)
 	real(getsockopt)(from, SOL_SOCKET, SO_REUSEADDR, &was, &was_len);
 	real(setsockopt)(from, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	real(setsockopt)(to, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(to, &self.any, len) < 0)
+	if (real(bind)(to, &self.any, len) < 0)
 		return -1;
 	real(setsockopt)(to, SOL_SOCKET, SO_REUSEADDR, &was, sizeof(was));
 	return 0;

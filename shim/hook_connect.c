@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sys/syscall.h>
 #include "config.h"
 #include "dial.h"
 #include "goodbye.h"
@@ -15,29 +14,16 @@
 #include "keeper.h"
 #include "numbers.h"
 #include "plug.h"
+#include "sockopt.h"
+#include "user_memory.h"
 
-/*
- * Does the program's address point to memory?  The kernel says EFAULT, where we
- * would crash.  rt_sigprocmask() reads a set before it finds that ~0 is nothing
- * that can be done with it.
- */
-static bool is_memory(const struct sockaddr *addr, socklen_t len)
+/* The kernel says EFAULT of an address that is no memory, where a look of ours
+ * would crash.  Without settings, and where the length is nonsense, nobody of
+ * ours looks. */
+static bool may_be_looked_at(const struct sockaddr *addr, socklen_t len)
 {
-	const char *bytes = (const char *)addr;
-	int saved_errno = errno;
-	bool is;
-
-	/* No address of ours: nobody looks. */
-	if (!bytes || len < 8 || len > sizeof(struct sockaddr_storage) ||
-		!config_active())
-		return true;
-	errno = 0;
-	real(syscall)(SYS_rt_sigprocmask, ~0, bytes, NULL, 8);
-	is = errno != EFAULT;
-	real(syscall)(SYS_rt_sigprocmask, ~0, bytes + len - 8, NULL, 8);
-	is = is && errno != EFAULT;
-	errno = saved_errno;
-	return is;
+	return !addr || len > sizeof(struct sockaddr_storage) ||
+	       !config_active() || user_memory_is_readable(addr, len);
 }
 
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
@@ -45,10 +31,8 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	conn_ref struct conn *c = fdtab_get(fd);
 	const struct sockaddr *to = addr.__sockaddr__;
 
-	if (!is_memory(to, len)) {
-		errno = EFAULT;
-		return -1;
-	}
+	if (!may_be_looked_at(to, len))
+		return fail(EFAULT);
 	if (c && to && len >= sizeof(to->sa_family) &&
 		len <= sizeof(struct sockaddr_storage))
 		return ERRNO_KEPT(plug_standard(dial_again(c, fd, to)));
@@ -68,6 +52,27 @@ HOOK int shutdown(int fd, int how)
 	if (how != SHUT_RD)
 		goodbye_given(fd);
 	return real(shutdown)(fd, how);
+}
+
+/* A connection has its address, and the kernel says so of the real socket; the
+ * placeholder would take another. */
+HOOK int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	conn_ref struct conn *c = fdtab_get(fd);
+
+	if (!c)
+		return real(bind)(fd, addr, len);
+	return ERRNO_KEPT(sockopt_bind(c, fd, addr.__sockaddr__, len));
+}
+
+/* A socket that connects, or has connected, cannot listen: listen(2). */
+HOOK int listen(int fd, int backlog)
+{
+	uintptr_t cell = fdtab_peek(fd);
+
+	if (fdtab_is_hidden(fd))
+		return fail(EBADF);
+	return fdtab_is_number(cell) ? fail(EINVAL) : real(listen)(fd, backlog);
 }
 
 HOOK int close(int fd)

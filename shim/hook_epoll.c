@@ -12,6 +12,7 @@
 #include "config.h"
 #include "epollset.h"
 #include "plug.h"
+#include "user_memory.h"
 #include "wait.h"
 #include "watch.h"
 
@@ -132,7 +133,8 @@ HOOK int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	struct epollset_until until = {.mask = mask, .in_ns = true};
 	int r;
 
-	if (is_plain())
+	if (is_plain() || (timeout && !user_memory_is_readable(
+					      timeout, sizeof(*timeout))))
 		return real(epoll_pwait2)(epfd, events, max, timeout, mask);
 	until.deadline = wait_until(timeout);
 	if (is_ours(epfd, max))

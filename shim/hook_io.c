@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "config.h"
 #include "dial.h"
 #include "io.h"
 #include "plug.h"
+#include "user_memory.h"
 #include "wait.h"
 
 /* readv(2), writev(2): a count or a sum that the kernel does not take. */
@@ -28,6 +30,15 @@ static bool is_bad_iov(const struct iovec *iov, int n)
 	return false;
 }
 
+/* Linux's MAX_RW_COUNT: recv(2) and send(2) move no more at once, and take no
+ * offence at a length that is nonsense; read(2) and write(2) do. */
+static size_t clip(size_t len)
+{
+	const size_t most = INT_MAX & ~4095u;
+
+	return len < most ? len : most;
+}
+
 /* ---- reading ---- */
 
 HOOK ssize_t read(int fd, void *buf, size_t len)
@@ -36,6 +47,8 @@ HOOK ssize_t read(int fd, void *buf, size_t len)
 
 	if (!c)
 		return real(read)(fd, buf, len);
+	if (len > SSIZE_MAX)
+		return fail(EFAULT);
 	return ERRNO_KEPT(io_read(c, fd, &(struct iovec){buf, len}, 1));
 }
 HOOK_ALIAS(__read, read);
@@ -71,6 +84,11 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 		return of_ours(c, fd, iov, n, offset, flags);                  \
 	}
 
+/* Those that the kernel takes for a socket; most of them mean something for
+ * files alone. */
+#define RWF_OF_SOCKETS                                                         \
+	(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
+
 static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	int n, off64_t offset, int flags)
 {
@@ -78,7 +96,7 @@ static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 		return fail(ESPIPE);
 	if (is_bad_iov(iov, n))
 		return fail(EINVAL);
-	if (flags & ~(RWF_NOWAIT | RWF_HIPRI))
+	if (flags & ~RWF_OF_SOCKETS)
 		return fail(EOPNOTSUPP);
 	return ERRNO_KEPT(io_recv(
 		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
@@ -93,7 +111,8 @@ HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(recv)(fd, buf, len, flags);
-	return ERRNO_KEPT(io_recv(c, fd, &(struct iovec){buf, len}, 1, flags));
+	return ERRNO_KEPT(
+		io_recv(c, fd, &(struct iovec){buf, clip(len)}, 1, flags));
 }
 
 HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
@@ -111,7 +130,8 @@ HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 
 	if (!c)
 		return real(recvfrom)(fd, buf, len, flags, addr, addrlen);
-	got = ERRNO_KEPT(io_recv(c, fd, &(struct iovec){buf, len}, 1, flags));
+	got = ERRNO_KEPT(
+		io_recv(c, fd, &(struct iovec){buf, clip(len)}, 1, flags));
 	/* A stream has no source address: tcp(7). */
 	if (got >= 0 && addr.__sockaddr__ && addrlen)
 		*addrlen = 0;
@@ -125,13 +145,6 @@ HOOK ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room,
 		return real(__recvfrom_chk)(
 			fd, buf, len, room, flags, addr, addrlen);
 	return recvfrom(fd, buf, len, flags, addr, addrlen);
-}
-
-/* NULL, or in the kernel's half: the kernel says EFAULT before anything else.
- */
-static bool is_nowhere(const struct msghdr *msg)
-{
-	return (intptr_t)msg <= 0;
 }
 
 static ssize_t recv_message(
@@ -154,7 +167,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
-	if (!c || is_nowhere(msg))
+	if (!c || user_memory_is_absurd(msg))
 		return real(recvmsg)(fd, msg, flags);
 	return ERRNO_KEPT(recv_message(c, fd, msg, flags));
 }
@@ -169,6 +182,8 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 
 	if (!c)
 		return real(recvmmsg)(fd, msgs, n, flags, timeout);
+	if (!wait_is_valid(timeout))
+		return fail(EINVAL);
 	end = wait_until(timeout);
 	for (i = 0; i < n; i++) {
 		ssize_t got = ERRNO_KEPT(recv_message(
@@ -193,6 +208,8 @@ HOOK ssize_t write(int fd, const void *buf, size_t len)
 
 	if (!c)
 		return real(write)(fd, buf, len);
+	if (len > SSIZE_MAX)
+		return fail(EFAULT);
 	return ERRNO_KEPT(io_send(
 		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, 0));
 }
@@ -216,6 +233,8 @@ static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
 		return fail(ESPIPE);
 	if (is_bad_iov(iov, n))
 		return fail(EINVAL);
+	if (flags & ~RWF_OF_SOCKETS)
+		return fail(EOPNOTSUPP);
 	return ERRNO_KEPT(io_send(
 		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
 }
@@ -229,8 +248,8 @@ HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
 
 	if (!c)
 		return real(send)(fd, buf, len, flags);
-	return ERRNO_KEPT(io_send(
-		c, fd, &(struct iovec){(void *)(uintptr_t)buf, len}, 1, flags));
+	return ERRNO_KEPT(io_send(c, fd,
+		&(struct iovec){(void *)(uintptr_t)buf, clip(len)}, 1, flags));
 }
 HOOK_ALIAS(__send, send);
 
@@ -263,14 +282,15 @@ static ssize_t send_opened(struct conn *c, int fd, const struct sockaddr *addr,
 
 static bool opens_ours(int flags, const struct sockaddr *addr, socklen_t len)
 {
-	return (flags & MSG_FASTOPEN) && addr && dial_wants(addr, len);
+	return (flags & MSG_FASTOPEN) && addr && config_active() &&
+	       user_memory_is_readable(addr, len) && dial_wants(addr, len);
 }
 
 HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	__CONST_SOCKADDR_ARG addr, socklen_t addrlen)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
-	struct iovec iov = {(void *)(uintptr_t)buf, len};
+	struct iovec iov = {(void *)(uintptr_t)buf, clip(len)};
 
 	if (c && (flags & MSG_FASTOPEN))
 		return ERRNO_KEPT(
@@ -294,22 +314,31 @@ static ssize_t send_message(
 	return io_send(c, fd, msg->msg_iov, (int)msg->msg_iovlen, flags);
 }
 
+/* What a message on another socket gives to another process is handed over
+ * first; false: errno says why not. */
+static bool gives_nothing_away(const struct msghdr *msg)
+{
+	return !fdtab_is_used() ||
+	       !user_memory_is_readable(msg, sizeof(*msg)) ||
+	       !msg->msg_controllen || plug_passed(msg);
+}
+
 HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
 
-	if (is_nowhere(msg))
+	if (user_memory_is_absurd(msg))
 		return real(sendmsg)(fd, msg, flags);
 	if (c)
 		return ERRNO_KEPT(send_message(c, fd, msg, flags));
-	if ((flags & MSG_FASTOPEN) && msg->msg_iovlen <= IOV_MAX &&
+	if ((flags & MSG_FASTOPEN) && config_active() &&
+		user_memory_is_readable(msg, sizeof(*msg)) &&
+		msg->msg_iovlen <= IOV_MAX &&
 		opens_ours(flags, msg->msg_name, msg->msg_namelen))
 		return ERRNO_KEPT(
 			send_opening(fd, msg->msg_name, msg->msg_namelen,
 				msg->msg_iov, (int)msg->msg_iovlen, flags));
-	if (msg->msg_controllen && fdtab_is_used() && !plug_passed(msg))
-		return -1;
-	return real(sendmsg)(fd, msg, flags);
+	return gives_nothing_away(msg) ? real(sendmsg)(fd, msg, flags) : -1;
 }
 
 /* One by one where they are ours, or may open a connection of ours. */
@@ -318,8 +347,8 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	bool ours = (flags & MSG_FASTOPEN) || fdtab_peek(fd) > FDTAB_NOTES;
 	unsigned i;
 
-	for (i = 0; !ours && fdtab_is_used() && i < n; i++)
-		if (!plug_passed(&msgs[i].msg_hdr))
+	for (i = 0; !ours && i < n; i++)
+		if (!gives_nothing_away(&msgs[i].msg_hdr))
 			return -1;
 	if (!ours)
 		return real(sendmmsg)(fd, msgs, n, flags);

@@ -13,19 +13,13 @@
 #include "pollset.h"
 #include "wait.h"
 
-static bool is_valid(const struct timespec *timeout)
-{
-	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 &&
-				   timeout->tv_nsec < 1000000000);
-}
-
 HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	const sigset_t *mask)
 {
 	int64_t deadline;
 	int r;
 
-	if (!config_active() || !is_valid(timeout))
+	if (!config_active() || !wait_is_valid(timeout))
 		return real(ppoll)(fds, n, timeout, mask);
 	if (pollset_has_conns(fds, n))
 		return ERRNO_KEPT(plug_standard(
@@ -79,7 +73,7 @@ HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 	const struct timespec *timeout, const sigset_t *mask)
 {
 	n = pollset_clip(n);
-	if (!has_conns(n, r, w, e) || !is_valid(timeout))
+	if (!has_conns(n, r, w, e) || !wait_is_valid(timeout))
 		return real(pselect)(n, r, w, e, timeout, mask);
 	return ERRNO_KEPT(plug_standard(
 		pollset_select(n, r, w, e, wait_until(timeout), mask)));

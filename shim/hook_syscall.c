@@ -14,6 +14,7 @@
 #include "hook.h"
 #include "keeper.h"
 #include "plug.h"
+#include "user_memory.h"
 
 typedef long (*six_args)(
 	long n, long a, long b, long c, long d, long e, long f);
@@ -27,8 +28,60 @@ static const sigset_t *mask_of(const sigset_t *const *masked)
 	return masked ? *masked : NULL;
 }
 
+/* The sets of select(2), in whole words. */
+static bool are_readable(long n, long a, long b, long c)
+{
+	const long all[] = {a, b, c};
+	size_t size = ((size_t)n + 63) / 64 * sizeof(fd_mask);
+
+	for (unsigned i = 0; n > 0 && i < 3; i++)
+		if (all[i] && !user_memory_is_readable(P(all[i]), size))
+			return false;
+	return true;
+}
+
+static bool is_timeout(long timeout)
+{
+	return !timeout ||
+	       user_memory_is_readable(P(timeout), sizeof(struct timespec));
+}
+
+#define ARRAY_MAX (1l << 20) /* entries; of more the kernel says EINVAL */
+
+static bool is_array(long first, long n, size_t size)
+{
+	return n >= 0 && n <= ARRAY_MAX &&
+	       user_memory_is_readable(P(first), (size_t)n * size);
+}
+
+/* May the hook look at what the arguments point at, before the kernel does?
+ * It says EFAULT of what is no memory. */
+static bool may_be_looked_at(
+	long call, long a, long b, long c, long d, long e, long f)
+{
+	switch (call) {
+	case SYS_poll:
+		return is_array(a, b, sizeof(struct pollfd));
+	case SYS_ppoll:
+		return is_array(a, b, sizeof(struct pollfd)) && is_timeout(c);
+	case SYS_select:
+		return are_readable(a, b, c, d) && is_timeout(e);
+	case SYS_pselect6:
+		return are_readable(a, b, c, d) && is_timeout(e) &&
+		       (!f || user_memory_is_readable(
+				      P(f), sizeof(const sigset_t *)));
+	case SYS_sendmsg:
+		return is_array(b, 1, sizeof(struct msghdr));
+	case SYS_sendmmsg:
+		return is_array(b, c, sizeof(struct mmsghdr));
+	}
+	return true;
+}
+
 static long by_number(long n, long a, long b, long c, long d, long e, long f)
 {
+	if (!may_be_looked_at(n, a, b, c, d, e, f))
+		return real(syscall)(n, a, b, c, d, e, f);
 	switch (n) {
 #define NUMBER(name, call)                                                     \
 	case SYS_##name:                                                       \
@@ -75,7 +128,10 @@ static uint64_t clone_flags(long n, long a)
 {
 	if (n == SYS_clone)
 		return (uint64_t)a;
-	return a ? *(const uint64_t *)P(a) : 0;
+	/* The kernel will say EFAULT, and makes nothing. */
+	if (!user_memory_is_readable(P(a), sizeof(uint64_t)))
+		return CLONE_VM;
+	return *(const uint64_t *)P(a);
 }
 
 /* A copy of the process made by number. */

@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "real.h"
 #include "sock.h"
+#include "user_memory.h"
 #include "wait.h"
 
 #define IOV_VIEW 16
@@ -70,11 +71,12 @@ static bool in_user_space(const struct iovec *iov, int n)
 	return true;
 }
 
-/* NULL: EFAULT when it is its turn.  The kernel looks closer. */
+/* NULL and what lies near it: EFAULT when it is its turn.  The kernel looks
+ * closer. */
 static bool has_null(const struct iovec *iov, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (iov[i].iov_len && !iov[i].iov_base)
+		if (iov[i].iov_len && user_memory_is_absurd(iov[i].iov_base))
 			return true;
 	return false;
 }

@@ -104,11 +104,15 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 	return true;
 }
 
+/* close_range(2): with any other the call fails. */
+#define KNOWN_FLAGS (int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)
+
 int numbers_close_range(unsigned first, unsigned last, int flags)
 {
 	struct range range = {first, flags, 0};
 
-	if (first > last)
+	/* Nothing is closed by a call that fails. */
+	if (first > last || flags & ~KNOWN_FLAGS)
 		return fail(EINVAL);
 	fdtab_each(first, last, visit, &range);
 	close_up_to(&range, last);

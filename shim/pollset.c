@@ -18,6 +18,7 @@
 #include "map.h"
 #include "nest.h"
 #include "real.h"
+#include "user_memory.h"
 #include "wait.h"
 
 #define ENTRIES_ON_STACK 32
@@ -56,7 +57,7 @@ static bool may_be_interesting(void)
 
 bool pollset_has_conns(struct pollfd *fds, nfds_t n)
 {
-	if (!may_be_interesting())
+	if (!may_be_interesting() || user_memory_is_absurd(fds))
 		return false;
 	for (nfds_t i = 0; i < n; i++)
 		if (is_interesting(fds[i].fd))

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include "fail.h"
 #include "real.h"
+#include "user_memory.h"
 #include "watch.h"
 
 /* err: an errno value or 0. */
@@ -61,27 +62,33 @@ static int take_real_error(struct conn *c)
 	return error;
 }
 
+/* The kernel takes value and len of an int's option, or refuses them. */
+static bool can_be_told(struct conn *c, void *value, socklen_t *len)
+{
+	return real(getsockopt)(c->real, SOL_SOCKET, SO_TYPE, value, len) == 0;
+}
+
 static int get_error(struct conn *c, void *value, socklen_t *len)
 {
 	int error;
 
+	if (!can_be_told(c, value, len))
+		return -1;
 	/* Asking is how a program looks after a handshake. */
 	conn_advance(c);
 	error = conn_take_error(c);
 	if (!error && c->state == CONN_OPEN)
 		error = take_real_error(c);
-	if (*len > sizeof(error))
-		*len = sizeof(error);
 	memcpy(value, &error, *len);
 	return 0;
 }
 
-static int get_low_water(const struct conn *c, void *value, socklen_t *len)
+static int get_low_water(struct conn *c, void *value, socklen_t *len)
 {
 	int low = (int)c->low_water;
 
-	if (*len > sizeof(low))
-		*len = sizeof(low);
+	if (!can_be_told(c, value, len))
+		return -1;
 	memcpy(value, &low, *len);
 	return 0;
 }
@@ -89,17 +96,15 @@ static int get_low_water(const struct conn *c, void *value, socklen_t *len)
 int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len)
 {
-	/* What the kernel refuses, it refuses. */
-	bool sound = value && len && (int)*len >= 0;
 	int err = conn_lock(c), r;
 
 	if (err)
 		return fail(err);
 	if (c->state == CONN_PLUGGED)
 		r = real(getsockopt)(fd, level, name, value, len);
-	else if (level == SOL_SOCKET && name == SO_ERROR && sound)
+	else if (level == SOL_SOCKET && name == SO_ERROR)
 		r = get_error(c, value, len);
-	else if (level == SOL_SOCKET && name == SO_RCVLOWAT && sound)
+	else if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		r = get_low_water(c, value, len);
 	else if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
 		r = fail(EOPNOTSUPP); /* it takes bytes, and ciphertext */
@@ -182,6 +187,9 @@ static int bytes_available(struct conn *c, int *answer)
 {
 	size_t available = 0;
 
+	/* The kernel's own answer counts ciphertext, but it knows memory. */
+	if (real(ioctl)(c->real, FIONREAD, answer) < 0)
+		return -1;
 	conn_advance(c);
 	/* As many as are ever held: programs take it for all there is. */
 	if (c->state == CONN_OPEN && !c->read_end &&
@@ -222,8 +230,9 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 		r = real(ioctl)(fd, request, arg);
 		break;
 	case SIOCATMARK:
-		*(int *)arg = 0;
-		r = 0;
+		r = real(ioctl)(c->real, SIOCATMARK, arg);
+		if (r == 0)
+			*(int *)arg = 0;
 		break;
 	default: /* SIOCOUTQ, FIOASYNC, interface requests */
 		r = real(ioctl)(c->real, request, arg);
@@ -253,7 +262,7 @@ static int give_peer(
 {
 	socklen_t room;
 
-	if (!len)
+	if (!user_memory_is_readable(len, sizeof(*len)))
 		return EFAULT;
 	room = *len;
 	if (real(getpeername)(c->real, addr, len) < 0)
@@ -269,12 +278,13 @@ static int give_plugged(const union policy_addr *known,
 	int (*get)(int, struct sockaddr *, socklen_t *), int fd,
 	struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room;
 
+	if (!user_memory_is_readable(len, sizeof(*len)))
+		return EFAULT;
+	room = *len;
 	if (get(fd, addr, len) < 0)
 		return errno;
-	if (!len)
-		return EFAULT;
 	*len = room;
 	return give_address(known, addr, len);
 }
@@ -309,4 +319,21 @@ int sockopt_self(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len)
 		err = errno;
 	conn_unlock(c);
 	return result(err);
+}
+
+int sockopt_bind(
+	struct conn *c, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = conn_lock(c), r;
+
+	if (err)
+		return fail(err);
+	if (c->state == CONN_PLUGGED)
+		r = real(bind)(fd, addr, len);
+	else if (c->state == CONN_FAILED)
+		r = fail(EINVAL); /* it has its address until that is told */
+	else
+		r = real(bind)(c->real, addr, len);
+	conn_unlock(c);
+	return r;
 }

@@ -21,6 +21,12 @@ int64_t wait_until_ms(int timeout)
 	return timeout < 0 ? WAIT_FOREVER : conn_now() + timeout * 1000000LL;
 }
 
+bool wait_is_valid(const struct timespec *timeout)
+{
+	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 &&
+				   timeout->tv_nsec < 1000000000);
+}
+
 int64_t wait_until(const struct timespec *timeout)
 {
 	return timeout ? conn_now() + timeout->tv_sec * 1000000000LL +

@@ -15,6 +15,9 @@
 /* The deadline of a timeout in ns; 0 means none. */
 int64_t wait_deadline(int64_t timeout);
 
+/* Is it a time that the kernel takes (NULL: none)?  Otherwise EINVAL. */
+bool wait_is_valid(const struct timespec *timeout);
+
 /* The same of a time as poll(2) and ppoll(2) have it; less than 0 and NULL:
  * none. */
 int64_t wait_until_ms(int timeout);
