@@ -76,6 +76,8 @@ struct conn {
 	bool read_shut;	     /* SHUT_RD */
 	bool write_end;	     /* close_notify was sent, or writing broke */
 	bool fin_pending;    /* the FIN waits for the output buffer */
+	bool nodelay_lent;   /* TCP_NODELAY is set, and not by the program */
+	bool has_spoken;     /* the program's first bytes are on their way */
 	int64_t handshake_end; /* deadline, CLOCK_MONOTONIC in ns */
 	int64_t started;       /* when the handshake began */
 	int64_t receive_timeout, send_timeout; /* ns; 0: none */
@@ -188,6 +190,15 @@ int conn_take_error(struct conn *c);
 /* Ends a connection that is not open yet.  why NULL: the program will say it
  * itself (a refused TCP connection); otherwise it is logged. */
 void conn_fail(struct conn *c, int error, const char *why);
+
+/*
+ * TCP_NODELAY on the real socket from connect() until the kernel has the
+ * program's first bytes, then what the program set on fd.  Nagle's algorithm
+ * would hold them until the server acknowledges the end of the handshake, which
+ * it need not do for 40 ms (delayed acknowledgements).
+ */
+void conn_lend_nodelay(struct conn *c, int fd);
+void conn_return_nodelay(struct conn *c);
 
 /* The errno of a failure (DESIGN: what the program sees when it fails). */
 int conn_errno(const struct tls_failure *failure);

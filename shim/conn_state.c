@@ -7,12 +7,15 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include "config.h"
 #include "log.h"
 #include "real.h"
 #include "report.h"
+#include "sock.h"
 
 /* How long a reader lets sleepers come out before it pulls their bytes: on a
  * busy machine it takes them more than a few turns of the scheduler. */
@@ -248,6 +251,22 @@ struct ready_state conn_ready(struct conn *c, bool probe)
 	st.write_end = c->write_end;
 	st.has_error = c->error != 0;
 	return st;
+}
+
+void conn_lend_nodelay(struct conn *c, int fd)
+{
+	const int on = 1;
+
+	c->nodelay_lent = sock_int(fd, IPPROTO_TCP, TCP_NODELAY) == 0;
+	real(setsockopt)(c->real, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void conn_return_nodelay(struct conn *c)
+{
+	const int off = 0;
+
+	c->nodelay_lent = false;
+	real(setsockopt)(c->real, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
 }
 
 bool conn_is_nonblocking(struct conn *c, int fd)

@@ -242,6 +242,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	if (err)
 		return refuse(c, err, why.text);
 	sockopt_learn(c, fd);
+	conn_lend_nodelay(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sock_cookie(fd);
 	p = gate_enter();

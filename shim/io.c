@@ -347,6 +347,7 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 		return is_out(c) ? 0 : -EAGAIN;
 	if (has_null(iov, n))
 		return -EFAULT;
+	c->has_spoken = true;
 	switch (c->tls->writev(c->session, iov, n, &done)) {
 	case TLS_OK:
 		return (ssize_t)done;

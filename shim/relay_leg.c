@@ -261,6 +261,7 @@ static bool push_to_peer(struct relay_leg *leg)
 		struct iovec iov = {b->bytes + b->off, b->len - b->off};
 		size_t n = 0;
 
+		c->has_spoken = true;
 		switch (c->tls->writev(c->session, &iov, 1, &n)) {
 		case TLS_OK:
 			b->off += n;

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include "fail.h"
 #include "real.h"
+#include "sock.h"
 #include "user_memory.h"
 #include "watch.h"
 
@@ -106,6 +107,8 @@ int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 		r = get_error(c, value, len);
 	else if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		r = get_low_water(c, value, len);
+	else if (level == IPPROTO_TCP && name == TCP_NODELAY && c->nodelay_lent)
+		r = real(getsockopt)(fd, level, name, value, len);
 	else if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
 		r = fail(EOPNOTSUPP); /* it takes bytes, and ciphertext */
 	else
@@ -144,6 +147,21 @@ static bool is_for_both(int level, int name)
 		       name == SO_SNDBUF || name == SO_RCVBUF);
 }
 
+static bool is_nodelay(int level, int name)
+{
+	return level == IPPROTO_TCP && name == TCP_NODELAY;
+}
+
+/* TCP_NODELAY while it is lent: the placeholder has what the program wants. */
+static int set_lent(struct conn *c, int fd, const void *value, socklen_t len)
+{
+	if (real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, value, len) < 0)
+		return -1;
+	if (sock_int(fd, IPPROTO_TCP, TCP_NODELAY) > 0)
+		c->nodelay_lent = false;
+	return 0;
+}
+
 static int set_locked(struct conn *c, int fd, int level, int name,
 	const void *value, socklen_t len)
 {
@@ -157,6 +175,8 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 		c->maybe_readable = true;
 		return 0;
 	}
+	if (is_nodelay(level, name) && c->nodelay_lent)
+		return set_lent(c, fd, value, len);
 	if (real(setsockopt)(c->real, level, name, value, len) < 0)
 		return -1;
 	if (is_for_both(level, name))

@@ -43,7 +43,11 @@ static ssize_t transport_send(void *owner, const void *buf, size_t len)
 	 * this very call: as on the placeholder that is left. */
 	if (sent < 0 && c->real < 0)
 		return -EPIPE;
-	return sent < 0 ? -errno : sent;
+	if (sent < 0)
+		return -errno;
+	if (c->nodelay_lent && c->has_spoken)
+		conn_return_nodelay(c);
+	return sent;
 }
 
 static void transport_trace(void *owner, const char *step)

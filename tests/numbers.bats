@@ -52,6 +52,27 @@ print(s.getpeername(), s.recv(10))'
 	assert_tls ""
 }
 
+@test "TCP_NODELAY is what the program set" {
+	same numbers nodelay
+}
+
+# With Nagle's algorithm nearly all of them wait for the server's delayed
+# acknowledgement of the handshake's end: the median tells, on a busy machine too.
+@test "the first bytes of a program without TCP_NODELAY wait for nobody" {
+	NO_RECORDER=1 start_server s_server localhost -num_tickets 0 -rev
+	run -0 shim "$PYTHON" -c '
+import socket, statistics, sys, time
+def first_answer():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    start = time.monotonic()
+    s.sendall(b"ping\n")
+    assert s.recv(5) == b"gnip\n"
+    return time.monotonic() - start
+median = statistics.median(first_answer() for _ in range(25))
+print("waited" if median > 0.03 else "at once", median)' "$PORT"
+	assert_output --partial "at once"
+}
+
 @test "an explicit bind() to 127.0.0.2 is what the peer sees" {
 	same numbers bound
 }

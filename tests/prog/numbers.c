@@ -414,9 +414,45 @@ static void ioctls(void)
 	close(fd);
 }
 
-SCENARIOS({"duplicates", duplicates}, {"duplicates-before", duplicates_before},
-	{"reused", reused}, {"close-loop", close_loop},
-	{"close-ranges", close_ranges}, {"hidden", hidden}, {"high", high},
-	{"by-number", by_number}, {"names", names}, {"bound", bound},
-	{"options-before", options_before}, {"options-after", options_after},
-	{"ioctls", ioctls})
+static void show_nodelay(int fd)
+{
+	int on = -1;
+	socklen_t len = sizeof(on);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len);
+	say("TCP_NODELAY %d\n", on != 0);
+}
+
+static void set_nodelay(int fd, int on)
+{
+	show("set", setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+	show_nodelay(fd);
+}
+
+/* What the program set is what it is told, whenever it asks. */
+static void nodelay(void)
+{
+	for (int before = 0; before < 2; before++)
+		for (int after = 0; after < 2; after++) {
+			int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+			set_nodelay(fd, before);
+			show("connect", try_connect(fd));
+			show_nodelay(fd);
+			set_nodelay(fd, after);
+			works("first bytes", fd);
+			show_nodelay(fd);
+			works("more", fd);
+			show_nodelay(fd);
+			set_nodelay(fd, !after);
+			works("at last", fd);
+			close(fd);
+		}
+}
+
+SCENARIOS({"nodelay", nodelay}, {"duplicates", duplicates},
+	{"duplicates-before", duplicates_before}, {"reused", reused},
+	{"close-loop", close_loop}, {"close-ranges", close_ranges},
+	{"hidden", hidden}, {"high", high}, {"by-number", by_number},
+	{"names", names}, {"bound", bound}, {"options-before", options_before},
+	{"options-after", options_after}, {"ioctls", ioctls})
