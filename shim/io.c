@@ -422,16 +422,85 @@ ssize_t io_send(
 	return r < 0 ? fail_write((int)-r, flags) : r;
 }
 
-bool io_has_room(struct conn *c)
-{
-	bool room;
+/* ---- passing on ---- */
 
-	if (conn_lock(c) != 0)
-		return false;
-	conn_advance(c);
-	room = c->state == CONN_OPEN && is_out(c);
-	conn_unlock(c);
-	return room;
+/* One step, under the lock: bytes that `pass` took, 0 at the end, or -errno. */
+static ssize_t pass_on(
+	struct conn *c, const struct iovec *room, io_step *pass, void *arg)
+{
+	ssize_t r = try_recv(c, room, 1, MSG_PEEK, 1);
+	struct iovec taken = {room->iov_base, 0};
+
+	if (r <= 0)
+		return r;
+	r = pass(arg, room->iov_base, (size_t)r);
+	if (r <= 0)
+		return r;
+	taken.iov_len = (size_t)r;
+	return take(c, &taken, 1, 0, taken.iov_len);
+}
+
+ssize_t io_recv_through(struct conn *c, int fd, const struct iovec *room,
+	io_step *pass, void *arg)
+{
+	int64_t deadline = 0;
+
+	for (;;) {
+		int err = lock_to_pull(c);
+		ssize_t r;
+
+		if (err)
+			return fail(err);
+		r = pass_on(c, room, pass, arg);
+		if (r != -EAGAIN || conn_is_nonblocking(c, fd)) {
+			conn_unlock(c);
+			return r < 0 ? fail((int)-r) : r;
+		}
+		err = wait_for_data(c, &deadline);
+		if (err)
+			return fail(err);
+	}
+}
+
+/* One step, under the lock: bytes that are on their way, 0 where there are no
+ * more, or -errno.  With nothing before them the engine takes a record whole.
+ */
+static ssize_t fetch_record(
+	struct conn *c, const struct iovec *room, io_step *fetch, void *arg)
+{
+	struct iovec got = {room->iov_base, 0};
+	ssize_t r = give(c, &got, 1);
+
+	if (r < 0)
+		return r;
+	r = fetch(arg, room->iov_base, room->iov_len);
+	if (r <= 0)
+		return r;
+	got.iov_len = (size_t)r;
+	return give(c, &got, 1);
+}
+
+ssize_t io_send_through(struct conn *c, int fd, const struct iovec *room,
+	io_step *fetch, void *arg, int flags)
+{
+	int64_t deadline = 0;
+
+	for (;;) {
+		int err = conn_lock(c);
+		ssize_t r;
+
+		if (err)
+			return fail(err);
+		r = fetch_record(c, room, fetch, arg);
+		if (r != -EAGAIN || (flags & MSG_DONTWAIT) ||
+			conn_is_nonblocking(c, fd)) {
+			conn_unlock(c);
+			return r < 0 ? fail_write((int)-r, flags) : r;
+		}
+		err = wait_for_room(c, &deadline);
+		if (err)
+			return fail(err);
+	}
 }
 
 /* ---- shutdown ---- */

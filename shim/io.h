@@ -23,8 +23,27 @@ ssize_t io_read(struct conn *c, int fd, const struct iovec *iov, int n);
 ssize_t io_send(
 	struct conn *c, int fd, const struct iovec *iov, int n, int flags);
 
-/* Will a write of up to a record be taken whole? */
-bool io_has_room(struct conn *c);
+/*
+ * Between the connection and something else, in one piece: no other thread can
+ * take the bytes, or the room for them, between the two steps.
+ *
+ * `pass` is given what came, up to room->iov_len bytes in room's memory, and
+ * returns how many of them it took; the rest stays in the connection.  `fetch`
+ * is called when a record will be taken whole, fills room's memory and returns
+ * how many bytes it put there, 0 at the end.  Both run under the connection's
+ * lock: they must not wait, and return -errno where they cannot go on, which
+ * becomes the result.
+ *
+ * Returns bytes, 0 at the end, or -1 with errno: that of the callback, that of
+ * recv(2) or send(2), or ESTALE where the connection was handed over and fd is
+ * a plaintext socket now.  Waits for the connection as fd's mode and `flags`
+ * (MSG_DONTWAIT) have it.
+ */
+typedef ssize_t io_step(void *arg, void *buf, size_t len);
+ssize_t io_recv_through(struct conn *c, int fd, const struct iovec *room,
+	io_step *pass, void *arg);
+ssize_t io_send_through(struct conn *c, int fd, const struct iovec *room,
+	io_step *fetch, void *arg, int flags);
 
 /* sendfile(2) to a connection: in is a file that can be read at an offset. */
 ssize_t io_sendfile(

@@ -6,6 +6,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include "fail.h"
 #include "map.h"
 #include "real.h"
@@ -61,54 +62,100 @@ ssize_t io_sendfile(
 	return (ssize_t)sent;
 }
 
+/* ---- splice ---- */
+
+/*
+ * Between a pipe and memory of ours without waiting, whatever the pipe's mode:
+ * vmsplice(2).  What is put into the pipe are the pages themselves, which stay
+ * as they are when ours are unmapped.  An empty and a full pipe are told apart
+ * from a connection that is not ready, for which EAGAIN stands.
+ */
+#define PIPE_WAITS ENODATA
+
+static ssize_t move(int pipe, void *buf, size_t len)
+{
+	struct iovec iov = {buf, len};
+	ssize_t r = vmsplice(pipe, &iov, 1, SPLICE_F_NONBLOCK);
+
+	if (r >= 0)
+		return r;
+	return errno == EAGAIN ? -PIPE_WAITS : -errno;
+}
+
+static ssize_t move_pipe(void *arg, void *buf, size_t len)
+{
+	const int *pipe = arg;
+
+	return move(*pipe, buf, len);
+}
+
+/* Nor is the call to wait for the pipe where that does not block by itself:
+ * splice(2), SPLICE_F_NONBLOCK. */
+static bool waits_for_pipe(int pipe, unsigned flags)
+{
+	return !(flags & SPLICE_F_NONBLOCK) &&
+	       !(real(fcntl)(pipe, F_GETFL) & O_NONBLOCK);
+}
+
+/* splice(2), EINVAL: one end must be a pipe. */
+static int check_pipe(int pipe)
+{
+	if (real(fcntl)(pipe, F_GETPIPE_SZ) >= 0)
+		return 0;
+	return real(fcntl)(pipe, F_GETFD) < 0 ? EBADF : EINVAL;
+}
+
+/* After PIPE_WAITS: waits until it is worth another try.  0, or -1 with
+ * errno. */
+static int wait_for_pipe(int pipe, short events, unsigned flags)
+{
+	struct pollfd p = {.fd = pipe, .events = events};
+
+	if (!waits_for_pipe(pipe, flags))
+		return fail(EAGAIN);
+	return real(poll)(&p, 1, -1) < 0 ? -1 : 0;
+}
+
 ssize_t io_splice_out(
 	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
 	mapped char *chunk = map_memory(CHUNK);
-	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
-	struct iovec nothing = {chunk, 0};
-	struct pollfd p = {.fd = pipe, .events = POLLIN};
-	bool blocking =
-		!(flags & SPLICE_F_NONBLOCK) && !conn_is_nonblocking(c, fd);
-	ssize_t got;
+	const struct iovec room = {chunk, len < CHUNK ? len : CHUNK};
+	const struct iovec nothing = {chunk, 0};
+	int how = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+	int err = chunk ? check_pipe(pipe) : ENOMEM;
+	ssize_t r;
 
-	if (!chunk)
-		return fail(ENOMEM);
-	/* What is taken from the pipe must be accepted: look first. */
-	if (!io_has_room(c)) {
-		if (!blocking)
-			return fail(EAGAIN);
-		if (io_send(c, fd, &nothing, 1, 0) < 0)
-			return -1;
-	}
-	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
-		return fail(EAGAIN);
-	got = real(read)(pipe, chunk, iov.iov_len);
-	if (got <= 0)
-		return got;
-	iov.iov_len = (size_t)got;
-	return io_send(c, fd, &iov, 1, 0);
+	if (err)
+		return fail(err);
+	do {
+		r = io_send_through(c, fd, &room, move_pipe, &pipe, how);
+	} while (r < 0 && errno == PIPE_WAITS &&
+		 wait_for_pipe(pipe, POLLIN, flags) == 0);
+	if (r < 0 && errno == ESTALE)
+		return real(splice)(pipe, NULL, fd, NULL, len, flags);
+	/* A blocking call sees its bytes out. */
+	if (r > 0 && !how)
+		io_send(c, fd, &nothing, 1, MSG_NOSIGNAL);
+	return r;
 }
 
 ssize_t io_splice_in(
 	struct conn *c, int fd, int pipe, size_t len, unsigned flags)
 {
 	mapped char *chunk = map_memory(CHUNK);
-	struct iovec iov = {chunk, len < CHUNK ? len : CHUNK};
-	struct pollfd p = {.fd = pipe, .events = POLLOUT};
-	ssize_t got;
+	const struct iovec room = {chunk, len < CHUNK ? len : CHUNK};
+	int err = chunk ? check_pipe(pipe) : ENOMEM;
+	ssize_t r;
 
-	if (!chunk)
-		return fail(ENOMEM);
+	if (err)
+		return fail(err);
 	/* The flag means the pipe alone: splice(2), SPLICE_F_NONBLOCK. */
-	got = io_recv(c, fd, &iov, 1, MSG_PEEK);
-	if (got <= 0)
-		return got;
-	if ((flags & SPLICE_F_NONBLOCK) && real(poll)(&p, 1, 0) == 0)
-		return fail(EAGAIN);
-	got = real(write)(pipe, chunk, (size_t)got);
-	if (got <= 0)
-		return got;
-	iov.iov_len = (size_t)got;
-	return io_recv(c, fd, &iov, 1, MSG_DONTWAIT);
+	do {
+		r = io_recv_through(c, fd, &room, move_pipe, &pipe);
+	} while (r < 0 && errno == PIPE_WAITS &&
+		 wait_for_pipe(pipe, POLLOUT, flags) == 0);
+	if (r < 0 && errno == ESTALE)
+		return real(splice)(fd, NULL, pipe, NULL, len, flags);
+	return r;
 }

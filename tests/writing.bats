@@ -44,6 +44,14 @@ load lib/oracle
 	same writing splice-in
 }
 
+@test "splice moves what a pipe has room for, and does not wait for more room" {
+	same writing splice-in-little-room
+}
+
+@test "splice takes nothing from a pipe that another thread has filled the socket before" {
+	same writing splice-out-crowd
+}
+
 @test "a slow reader makes EAGAIN, and poll tells when there is room" {
 	same writing slow-reader
 }

@@ -2,6 +2,9 @@
 /* Every call that writes, and the copies inside the kernel. */
 #include "oracle.h"
 
+#include <sched.h>
+#include <stdatomic.h>
+
 #include <sys/sendfile.h>
 
 #define MUCH 12000000
@@ -194,6 +197,74 @@ static void splice_in(void)
 	close(fd);
 }
 
+/* Into a pipe that has less room than the connection has bytes. */
+static void splice_in_little_room(void)
+{
+	int fd = dial(), p[2], in_pipe = 0, file = fileno(tmpfile());
+	size_t pages = 14 * 4096;
+	ssize_t r;
+
+	if (pipe(p) < 0 || fcntl(p[1], F_SETPIPE_SZ, 65536) != 65536 ||
+		write(p[1], buf, pages) != (ssize_t)pages)
+		give_up("pipe");
+	peer("pattern 40000");
+	r = splice(fd, NULL, p[1], NULL, 65536, SPLICE_F_NONBLOCK);
+	say("some = %d\n", r > 0 && r <= 40000);
+	ioctl(p[0], FIONREAD, &in_pipe);
+	say("all of it is there = %d\n", (size_t)in_pipe == pages + (size_t)r);
+	set_nonblocking(p[1], true);
+	while (write(p[1], buf, 4096) > 0)
+		;
+	show("full", splice(fd, NULL, p[1], NULL, 65536, SPLICE_F_NONBLOCK));
+	show("full", splice(fd, NULL, p[1], NULL, 65536, 0));
+	while (pages && read(p[0], buf, 4096) == 4096)
+		pages -= 4096;
+	read_all(p[0], buf, (size_t)r);
+	read_all(fd, buf + r, 40000 - (size_t)r);
+	say("in order = %d\n", is_pattern(buf, 0, 40000));
+	show("no pipe", splice(fd, NULL, file, NULL, 5, 0));
+	show("no pipe", splice(file, NULL, fd, NULL, 5, 0));
+	close(fd);
+}
+
+static atomic_bool crowd_over;
+
+static void *send_until_over(void *arg)
+{
+	while (!crowd_over)
+		if (send(*(int *)arg, buf, 5000, MSG_DONTWAIT) < 0)
+			sched_yield();
+	return NULL;
+}
+
+/* What leaves the pipe has been accepted, whoever else fills the socket. */
+static void splice_out_crowd(void)
+{
+	int fd = dial(), p[2], left = 0;
+	size_t fed = 0, moved = 0;
+	pthread_t other;
+
+	peer("uncounted");
+	peer("&read");
+	set_nonblocking(fd, true);
+	if (pipe(p) < 0)
+		give_up("pipe");
+	set_nonblocking(p[1], true);
+	pthread_create(&other, NULL, send_until_over, &fd);
+	for (int i = 0; i < 3000; i++) {
+		ssize_t r = write(p[1], buf, 10000);
+
+		fed += r > 0 ? (size_t)r : 0;
+		r = splice(p[0], NULL, fd, NULL, 10000, SPLICE_F_NONBLOCK);
+		moved += r > 0 ? (size_t)r : 0;
+	}
+	crowd_over = true;
+	pthread_join(other, NULL);
+	ioctl(p[0], FIONREAD, &left);
+	say("lost = %zd\n", fed - moved - (size_t)left);
+	close(fd);
+}
+
 /* Writes without blocking until the kernel takes no more. */
 static size_t fill(int fd, size_t done)
 {
@@ -368,7 +439,9 @@ static void killed(void)
 SCENARIOS({"all-calls", all_calls}, {"many-iovecs", many_iovecs},
 	{"zero-length", zero_length}, {"nowhere", nowhere}, {"oob", oob},
 	{"sendfile", sendfiles}, {"splice-out", splice_out},
-	{"splice-in", splice_in}, {"slow-reader", slow_reader},
+	{"splice-in", splice_in},
+	{"splice-in-little-room", splice_in_little_room},
+	{"splice-out-crowd", splice_out_crowd}, {"slow-reader", slow_reader},
 	{"blocking-whole", blocking_whole}, {"dontwait", dontwait},
 	{"send-timeout", send_timeout}, {"after-shutdown", after_shutdown},
 	{"after-peer-closed", after_peer_closed}, {"after-reset", after_reset},
