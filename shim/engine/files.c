@@ -137,20 +137,45 @@ static bool make_room(struct files *f)
 	return true;
 }
 
-void files_note(struct files *f, const char *path)
+static void note(struct files *f, const char *path, struct stamp stamp)
 {
 	struct files_entry *e;
-	size_t size = path ? strlen(path) + 1 : 0;
+	size_t size = strlen(path) + 1;
 
-	if (!path || !make_room(f))
+	if (!make_room(f))
 		return;
 	e = &f->entries[f->n];
 	e->path = arena_alloc(size);
 	if (!e->path)
 		return;
 	memcpy(e->path, path, size);
-	e->stamp = stamp_of(path);
+	e->stamp = stamp;
 	f->n++;
+}
+
+void files_note(struct files *f, const char *path)
+{
+	if (path)
+		note(f, path, stamp_of(path));
+}
+
+static bool is_noted(const struct files *f, const char *path)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (!strcmp(f->entries[i].path, path))
+			return true;
+	return false;
+}
+
+bool files_note_found(struct files *f, const char *path)
+{
+	struct stamp stamp = stamp_of(path);
+
+	if (!stamp.ino)
+		return false;
+	if (!is_noted(f, path))
+		note(f, path, stamp);
+	return true;
 }
 
 bool files_changed(const struct files *f)

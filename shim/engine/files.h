@@ -37,6 +37,9 @@ struct files {
  * passed over; without memory the file is not watched. */
 void files_note(struct files *f, const char *path);
 
+/* The same where there is such a file, and only once; false: there is none. */
+bool files_note_found(struct files *f, const char *path);
+
 /* Is any of them another file, or was it written to? */
 bool files_changed(const struct files *f);
 

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include "../mutex.h"
 #include "arena.h"
 #include "failure.h"
 #include "pem.h"
@@ -41,6 +42,8 @@ struct trust {
 	const char *dirs;    /* colon-separated, as SSL_CERT_DIR; or NULL */
 	char *owned_dirs;
 	atomic_bool preloaded; /* dirs are not looked at any more */
+	struct mutex lock;     /* of what was found in dirs */
+	struct files found;
 };
 
 static X509_LOOKUP_METHOD *method;
@@ -122,7 +125,7 @@ static bool has_hashed_names(const char *dirs)
 }
 
 struct search {
-	X509_STORE *store;
+	struct trust *t;
 	unsigned long hash;
 };
 
@@ -131,14 +134,16 @@ static void load_by_hash(const char *dir, void *arg)
 {
 	struct search *s = arg;
 	char path[PATH_SIZE];
-	unsigned n, i = 0;
+	unsigned n, i;
 	struct text t;
 
-	do {
+	for (i = 0; i < HASH_COLLISIONS_MAX; i++) {
 		t = text_in(path, sizeof(path));
-		text_add(&t, "%s/%08lx.%u", dir, s->hash, i++);
-	} while (text_is_whole(&t) && i < HASH_COLLISIONS_MAX &&
-		 pem_load(s->store, path, &n) != ENOENT);
+		text_add(&t, "%s/%08lx.%u", dir, s->hash, i);
+		if (!text_is_whole(&t) || !files_note_found(&s->t->found, path))
+			return;
+		pem_load(s->t->store, path, &n);
+	}
 }
 
 /*
@@ -148,17 +153,19 @@ static void load_by_hash(const char *dir, void *arg)
 static int find_by_subject(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type,
 	const X509_NAME *name, X509_OBJECT *ret)
 {
-	const struct trust *t = X509_LOOKUP_get_method_data(lookup);
-	struct search s = {t->store, 0};
+	struct trust *t = X509_LOOKUP_get_method_data(lookup);
+	struct search s = {t, 0};
 	X509_OBJECT *found;
 	int ok;
 
 	if (type != X509_LU_X509 || atomic_load(&t->preloaded))
 		return 0;
 	s.hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
-	if (!ok)
+	/* A signal handler that interrupts a search finds nobody. */
+	if (!ok || !mutex_lock(&t->lock))
 		return 0;
 	each_dir(t->dirs, load_by_hash, &s);
+	mutex_unlock(&t->lock);
 	X509_STORE_lock(t->store);
 	found = X509_OBJECT_retrieve_by_subject(
 		X509_STORE_get0_objects(t->store), type, name);
@@ -371,6 +378,7 @@ void trust_free(struct trust *t)
 	if (!t)
 		return;
 	X509_STORE_free(t->store);
+	files_clear(&t->found);
 	arena_free(t->owned_dirs);
 	arena_free(t);
 }
@@ -378,6 +386,17 @@ void trust_free(struct trust *t)
 X509_STORE *trust_store(const struct trust *t)
 {
 	return t->store;
+}
+
+bool trust_changed(struct trust *t)
+{
+	bool changed;
+
+	if (!mutex_lock(&t->lock))
+		return false;
+	changed = files_changed(&t->found);
+	mutex_unlock(&t->lock);
+	return changed;
 }
 
 static void load_path(const char *path, void *store)

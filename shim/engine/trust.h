@@ -29,6 +29,10 @@ void trust_free(struct trust *t);
 /* The store to verify with; it stays the trust's. */
 X509_STORE *trust_store(const struct trust *t);
 
+/* Is any of the files that were looked up meanwhile another one, or was it
+ * written to?  Any thread. */
+bool trust_changed(struct trust *t);
+
 /* Loads all that would be looked up later, and looks nothing up any more.
  * Any thread, at any time. */
 void trust_preload(struct trust *t);
