@@ -177,6 +177,8 @@ static bool is_same_tls(
 	       is_same(a->crl_dir, b->crl_dir) &&
 	       a->crl_insecure_soft == b->crl_insecure_soft &&
 	       a->ocsp == b->ocsp && a->verify == b->verify &&
+	       a->no_resume == b->no_resume &&
+	       a->resume_seconds == b->resume_seconds &&
 	       is_same(a->pins, b->pins) && is_same(a->pin_file, b->pin_file) &&
 	       is_same(a->cert, b->cert) && is_same(a->key, b->key) &&
 	       is_same(a->key_password_file, b->key_password_file) &&

@@ -45,6 +45,10 @@ const struct config_setting config_settings[] = {
 		"stapled: a response that the server gives, or its certificate "
 		"demands, must be good",
 		settings_ocsp},
+	{"TLSSHIM_RESUME", "SECONDS | off", "3600",
+		"so long after a full verification a session may be resumed, "
+		"at most; 1 to 604800",
+		settings_resume},
 	{"TLSSHIM_X509_STRICT", "yes | no", "no",
 		"refuse certificates that break RFC 5280 in harmless ways too",
 		settings_x509_strict},

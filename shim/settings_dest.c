@@ -89,6 +89,24 @@ void settings_ocsp(struct config_parser *p, const char *value)
 		p->dest->tls.ocsp = chosen;
 }
 
+#define RESUME_MAX (7 * 24 * 3600) /* RFC 8446, section 4.6.1 */
+
+void settings_resume(struct config_parser *p, const char *value)
+{
+	unsigned long seconds = 0;
+	const char *s = value;
+
+	for (; *s >= '0' && *s <= '9' && seconds <= RESUME_MAX; s++)
+		seconds = seconds * 10 + (unsigned long)(*s - '0');
+	p->dest->tls.no_resume = !strcmp(value, "off");
+	if (!*s && seconds >= 1 && seconds <= RESUME_MAX)
+		p->dest->tls.resume_seconds = (unsigned)seconds;
+	else if (!p->dest->tls.no_resume)
+		value_reject(p, value,
+			"is unknown: expected off, or whole seconds from 1 to "
+			"604800, such as 3600");
+}
+
 void settings_x509_strict(struct config_parser *p, const char *value)
 {
 	unsigned chosen;

@@ -21,6 +21,7 @@ PARSER(crl_file);
 PARSER(crl_dir);
 PARSER(crl);
 PARSER(ocsp);
+PARSER(resume);
 PARSER(x509_strict);
 PARSER(partial_chain);
 PARSER(pins);

@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 5u
+#define TLS_ENGINE_ABI 6u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
@@ -76,6 +76,8 @@ enum tls_ocsp {
 	TLS_OCSP_OFF, /* not asked for, not even by must-staple */
 };
 
+#define TLS_RESUME_SECONDS 3600 /* the default */
+
 #define TLS_VERSION_1_2 0x0303u
 #define TLS_VERSION_1_3 0x0304u
 
@@ -97,8 +99,11 @@ struct tls_settings {
 	bool crl_insecure_soft; /* a missing or outdated CRL will do */
 	enum tls_ocsp ocsp;
 	enum tls_verify verify;
-	const char *pins;     /* "sha256//BASE64 ..."; NULL: none */
-	const char *pin_file; /* the same, in a file */
+	bool no_resume;		 /* each session is a new one */
+	unsigned resume_seconds; /* so long after a verification a session may
+				  * be resumed, at most; 0: the default */
+	const char *pins;	 /* "sha256//BASE64 ..."; NULL: none */
+	const char *pin_file;	 /* the same, in a file */
 
 	const char *cert; /* of ours: a file or a URI of OSSL_STORE */
 	const char *key;  /* NULL: beside the certificate */

@@ -172,6 +172,7 @@ demanding()
 # A program that connects once for every line it reads, and says how it went.
 visitor()
 {
+	rm -f "$RUN_DIR/orders"
 	mkfifo "$RUN_DIR/orders"
 	shim_exec "$PYTHON" -uc '
 import socket, sys
@@ -260,6 +261,47 @@ has_lines()
 	make_crl "$RUN_DIR/crl.pem" localhost
 	visits "Permission denied"
 	assert_log 'refused: certificate is revoked \(CN=localhost'
+}
+
+# resumptions: of each connection that the server had, was it resumed?
+resumptions()
+{
+	sed -n 's/.*"resumed": \([a-z]*\).*/\1/p' "$SERVER_DIR/report" | paste -sd " "
+}
+
+@test "a CA's certificate that is written to in its directory is noticed, the ticket with it" {
+	start_server tlsserver localhost handshake echo
+	local dir=$RUN_DIR/hashed file
+	mkdir "$dir"
+	file=$dir/$(openssl x509 -hash -noout -in "$CA_DIR/ca.pem").0
+	cp "$CA_DIR/ca.pem" "$file"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-keyout "$RUN_DIR/namesake.key" -out "$RUN_DIR/namesake.pem" -subj "/CN=tlsshim test CA"
+	unset TLSSHIM_CA_FILE
+	export TLSSHIM_CA_DIR=$dir
+	visitor
+	visits open
+	visits open
+	cat "$RUN_DIR/namesake.pem" >"$file"
+	visits "Permission denied"
+	cat "$CA_DIR/ca.pem" >"$file"
+	visits open
+	assert_equal "$(resumptions)" "false true false"
+}
+
+@test "a session is resumed for TLSSHIM_RESUME seconds from the full handshake on, or not at all" {
+	start_server tlsserver localhost handshake echo
+	export TLSSHIM_RESUME=1
+	visitor
+	visits open
+	visits open
+	TLSSHIM_RESUME=off visitor
+	visits open
+	visits open
+	TLSSHIM_RESUME=600 visitor
+	visits open
+	visits open
+	assert_equal "$(resumptions)" "false false false false false true"
 }
 
 @test "a changed pin file holds for new connections" {

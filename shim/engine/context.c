@@ -37,21 +37,31 @@ struct tls_context {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A ticket of a session whose peer was verified, by this handshake or by the
- * one that it resumed.  1: the reference is ours. */
+ * one that it resumed.  0: the reference stays OpenSSL's. */
 static int keep_ticket(SSL *ssl, SSL_SESSION *ticket)
 {
 	struct tls_session *s = SSL_get_app_data(ssl);
 
 	if (!s->verified && !SSL_session_reused(ssl))
 		return 0;
-	return tickets_put(&s->ctx->tickets, s->id, ticket);
+	if (verdict_holds(&s->verdict, context_resume_seconds(s->ctx)))
+		tickets_put(&s->ctx->tickets, s->id, ticket, &s->verdict);
+	return 0;
 }
 
 /* A resumed session is not verified again: not where revocation counts. */
 static bool may_resume(const struct tls_settings *settings)
 {
-	return !settings->crl_file && !settings->crl_dir &&
-	       settings->ocsp != TLS_OCSP_REQUIRED;
+	return !settings->no_resume && !settings->crl_file &&
+	       !settings->crl_dir && settings->ocsp != TLS_OCSP_REQUIRED;
+}
+
+unsigned context_resume_seconds(const struct context *c)
+{
+	if (!may_resume(c->settings))
+		return 0;
+	return c->settings->resume_seconds ? c->settings->resume_seconds
+					   : TLS_RESUME_SECONDS;
 }
 
 static void set_rules(SSL_CTX *ctx, const struct tls_settings *settings)
@@ -236,7 +246,8 @@ static void look_for_changes(struct tls_context *ctx)
 		atomic_flag_test_and_set(&ctx->busy))
 		return;
 	atomic_store(&ctx->next_look, now.tv_sec + 1);
-	if (files_changed(&ctx->files))
+	/* Nobody but who has the flag changes which one is current. */
+	if (files_changed(&ctx->files) || trust_changed(ctx->current->trust))
 		read_again(ctx);
 	atomic_flag_clear(&ctx->busy);
 }

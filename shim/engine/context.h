@@ -34,6 +34,10 @@ void context_preload(struct tls_context *ctx);
 struct context *context_get(struct tls_context *ctx);
 void context_put(struct context *ctx);
 
+/* So old may the verification be that a resumed session stands for; 0: none is
+ * resumed. */
+unsigned context_resume_seconds(const struct context *ctx);
+
 /* In the child of fork(2). */
 void context_fork_child(void);
 

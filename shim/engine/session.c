@@ -95,6 +95,8 @@ static enum tls_result protocol_failed(struct tls_session *s)
 {
 	struct wire *w = &s->wire;
 
+	/* RFC 8446, section 6.2: what a failed connection left is forgotten. */
+	tickets_forget(&s->ctx->tickets, s->id);
 	/* verify.c has said it already */
 	if (s->failure.kind == TLS_FAIL_TRUST)
 		ERR_clear_error();
@@ -147,7 +149,8 @@ static bool set_up(struct tls_session *s)
 	trace_install(s);
 	if (!set_sni(s->ssl, s->id->is.sni))
 		return false;
-	ticket = tickets_take(&s->ctx->tickets, s->id);
+	ticket = tickets_take(&s->ctx->tickets, s->id,
+		context_resume_seconds(s->ctx), &s->verdict);
 	if (ticket) {
 		SSL_set_session(s->ssl, ticket);
 		SSL_SESSION_free(ticket);

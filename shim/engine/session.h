@@ -13,6 +13,7 @@
 #include "../tls.h"
 #include "context.h"
 #include "identity.h"
+#include "verdict.h"
 #include "wire.h"
 
 /* Plaintext that fill() decrypted before it was read. */
@@ -29,10 +30,13 @@ struct tls_session {
 	struct waiting waiting;
 	struct tls_refusal *refusal; /* NULL, or what failure points to */
 	uint64_t received, sent;     /* plaintext bytes */
-	bool client_cert_asked;	     /* the server wants to see ours */
-	bool verified;	 /* this handshake's certificate was accepted */
-	bool open;	 /* the handshake is done */
-	bool close_sent; /* close_notify */
+	/* Of this handshake's verification, or of the one that the session
+	 * to be resumed stands for. */
+	struct verdict verdict;
+	bool client_cert_asked; /* the server wants to see ours */
+	bool verified;		/* this handshake's certificate was accepted */
+	bool open;		/* the handshake is done */
+	bool close_sent;	/* close_notify */
 	/* TLS_OK, or TLS_EOF or TLS_FAILED once reading is over. */
 	enum tls_result ended;
 	unsigned window; /* records that the next writev() may encrypt */

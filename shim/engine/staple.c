@@ -36,11 +36,13 @@ static bool has_must_staple(X509 *cert)
 }
 
 /* NULL: the dates are right. */
-static const char *judge_dates(OCSP_SINGLERESP *single)
+static const char *judge_dates(OCSP_SINGLERESP *single, struct verdict *verdict)
 {
 	ASN1_GENERALIZEDTIME *this_update, *next_update;
 
 	OCSP_single_get0_status(single, NULL, NULL, &this_update, &next_update);
+	verdict_limit(verdict, next_update ? next_update : this_update,
+		next_update ? 0 : UNDATED_MAX);
 	if (OCSP_check_validity(this_update, next_update, CLOCK_SKEW,
 		    next_update ? -1 : UNDATED_MAX))
 		return NULL;
@@ -80,8 +82,8 @@ static bool is_about(
 	return equal;
 }
 
-static const char *judge_singles(
-	OCSP_BASICRESP *basic, const X509 *cert, const X509 *issuer)
+static const char *judge_singles(OCSP_BASICRESP *basic, const X509 *cert,
+	const X509 *issuer, struct verdict *verdict)
 {
 	const char *problem =
 		"the stapled OCSP response is about another certificate";
@@ -91,7 +93,7 @@ static const char *judge_singles(
 
 		if (!is_about(single, cert, issuer))
 			continue;
-		problem = judge_dates(single);
+		problem = judge_dates(single, verdict);
 		if (!problem)
 			problem = judge_status(single);
 		if (problem)
@@ -100,19 +102,19 @@ static const char *judge_singles(
 	return problem;
 }
 
-static const char *judge_basic(
-	OCSP_BASICRESP *basic, STACK_OF(X509) * chain, X509_STORE *store)
+static const char *judge_basic(OCSP_BASICRESP *basic, STACK_OF(X509) * chain,
+	X509_STORE *store, struct verdict *verdict)
 {
 	/* The responder is the issuer or one that it certified for this. */
 	if (OCSP_basic_verify(basic, chain, store, OCSP_PARTIAL_CHAIN) <= 0)
 		return "the stapled OCSP response is not signed by the "
 		       "certificate's issuer or its responder";
-	return judge_singles(
-		basic, sk_X509_value(chain, 0), sk_X509_value(chain, 1));
+	return judge_singles(basic, sk_X509_value(chain, 0),
+		sk_X509_value(chain, 1), verdict);
 }
 
 static const char *judge(const unsigned char *der, long len,
-	STACK_OF(X509) * chain, X509_STORE *store)
+	STACK_OF(X509) * chain, X509_STORE *store, struct verdict *verdict)
 {
 	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &der, len);
 	OCSP_BASICRESP *basic = NULL;
@@ -124,7 +126,7 @@ static const char *judge(const unsigned char *der, long len,
 	else if (response)
 		basic = OCSP_response_get1_basic(response);
 	if (basic)
-		problem = judge_basic(basic, chain, store);
+		problem = judge_basic(basic, chain, store, verdict);
 	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(response);
 	ERR_clear_error();
@@ -159,12 +161,17 @@ static int on_status(SSL *ssl, void *arg)
 		return 1;
 	if (!cert)
 		return 0;
+	/* RFC 7633: each handshake is to bring a response, and one that
+	 * resumes a session brings none. */
+	if (has_must_staple(cert))
+		verdict_end(&s->verdict);
 	/* The user trusts this very certificate: no issuer says more. */
 	if (sk_X509_num(chain) < 2)
 		return 1;
 	if (der && len > 0)
 		problem = judge(der, len, chain,
-			SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)));
+			SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)),
+			&s->verdict);
 	else
 		problem = judge_absence(s, cert);
 	trace_step(s, "stapled OCSP response: %s",

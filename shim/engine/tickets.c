@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Session tickets in memory: a table that is searched from end to end.  It
- * is small, and searched once a handshake.
+ * Session tickets in memory: one list for all caches, the newest first, that is
+ * searched from end to end.  It is short, and searched once a handshake.
+ *
+ * A session is kept in its encoded form (i2d_SSL_SESSION(3)): its size is
+ * known, and the chain that the server sent, which may take a hundred times as
+ * much memory when decoded, is not in it.
  */
 #include "tickets.h"
 
 #include <string.h>
-#include <time.h>
 #include "../mutex.h"
 #include "arena.h"
 
 struct ticket {
-	SSL_SESSION *session; /* NULL: the slot is free */
-	uint64_t stored;      /* tickets.clock then */
-	uint64_t hash;	      /* of the key, to skip most others at a glance */
-	unsigned char *key;
-	size_t key_len;
+	struct ticket *newer, *older;
+	uint64_t cache; /* its number: it may be gone before us */
+	struct verdict verdict;
+	time_t expires; /* CLOCK_BOOTTIME */
+	bool once;	/* may be used once */
+	uint64_t hash;	/* of the key, to skip most others at a glance */
+	size_t key_len, session_len;
+	unsigned char bytes[]; /* the key, then the session */
 };
 
 /* A signal handler that interrupts its holder finds no ticket and leaves
  * none. */
 static struct mutex lock;
-static unsigned generation;
+static struct ticket *newest, *oldest;
+static unsigned n_tickets;
+static size_t n_bytes;
+static uint64_t n_caches; /* that ever had one */
+static bool inherited;	  /* all of them are the parent's */
 
 /* FNV-1a; equal hashes are followed by a comparison of the keys. */
 static uint64_t hash_of(const unsigned char *key, size_t len)
@@ -33,131 +43,187 @@ static uint64_t hash_of(const unsigned char *key, size_t len)
 	return h;
 }
 
+static size_t size_of(const struct ticket *e)
+{
+	return sizeof(*e) + e->key_len + e->session_len;
+}
+
+static void insert(struct ticket *e)
+{
+	e->newer = NULL;
+	e->older = newest;
+	if (newest)
+		newest->newer = e;
+	else
+		oldest = e;
+	newest = e;
+	n_tickets++;
+	n_bytes += size_of(e);
+}
+
 static void drop(struct ticket *e)
 {
-	SSL_SESSION_free(e->session);
-	e->session = NULL;
-	arena_free(e->key);
-	e->key = NULL;
+	*(e->newer ? &e->newer->older : &newest) = e->older;
+	*(e->older ? &e->older->newer : &oldest) = e->newer;
+	n_tickets--;
+	n_bytes -= size_of(e);
+	OPENSSL_cleanse(e->bytes, e->key_len + e->session_len);
+	arena_free(e);
 }
 
-static void drop_inherited(struct tickets *t)
+static void drop_inherited(void)
 {
-	if (t->generation == generation)
-		return;
-	while (t->n)
-		drop(&t->slots[--t->n]);
-	t->generation = generation;
+	while (inherited && oldest)
+		drop(oldest);
+	inherited = false;
 }
 
-static bool is_for(
-	const struct ticket *e, const struct identity *id, uint64_t hash)
+static bool is_for(const struct ticket *e, const struct tickets *t,
+	const struct identity *id, uint64_t hash)
 {
-	return e->session && e->hash == hash && e->key_len == id->key_len &&
-	       !memcmp(e->key, id->key, id->key_len);
+	return e->cache == t->number && e->hash == hash &&
+	       e->key_len == id->key_len &&
+	       !memcmp(e->bytes, id->key, id->key_len);
 }
 
-/* A ticket must not outlive what it stands for. */
-static bool is_usable(const SSL_SESSION *s)
+/* So many of this key stay, the newest ones. */
+static void keep_newest(
+	struct tickets *t, const struct identity *id, uint64_t hash, unsigned n)
 {
-	const X509 *peer = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)s);
-	long age = (long)time(NULL) - SSL_SESSION_get_time(s);
+	struct ticket *e, *older;
 
-	return SSL_SESSION_is_resumable(s) && peer && age >= 0 &&
-	       age < SSL_SESSION_get_timeout(s) &&
-	       X509_cmp_current_time(X509_get0_notAfter(peer)) > 0;
-}
-
-/*
- * A slot for one more ticket of this key: the oldest of the key when it has
- * its share, else a free one, else the oldest of all.
- */
-static struct ticket *slot_for(
-	struct tickets *t, const struct identity *id, uint64_t hash)
-{
-	struct ticket *same = NULL, *spare = NULL, *oldest = t->slots;
-	unsigned i, n_same = 0;
-
-	for (i = 0; i < t->n; i++) {
-		struct ticket *e = &t->slots[i];
-
-		if (!e->session)
-			spare = e;
-		else if (e->stored < oldest->stored)
-			oldest = e;
-		if (is_for(e, id, hash) &&
-			(!n_same++ || e->stored < same->stored))
-			same = e;
+	for (e = newest; e; e = older) {
+		older = e->older;
+		if (!is_for(e, t, id, hash))
+			continue;
+		if (n)
+			n--;
+		else
+			drop(e);
 	}
-	if (n_same >= TICKETS_PER_KEY)
-		return same;
-	if (spare)
-		return spare;
-	return t->n < TICKETS_MAX ? &t->slots[t->n++] : oldest;
 }
 
-static bool put(struct tickets *t, const struct identity *id, SSL_SESSION *s)
+static void make_room(size_t size)
 {
-	uint64_t hash = hash_of(id->key, id->key_len);
-	unsigned char *key;
+	while (oldest && (n_tickets >= TICKETS_MAX ||
+				 n_bytes + size > TICKETS_BYTES_MAX))
+		drop(oldest);
+}
+
+/* NULL: out of memory, or a session that has no encoded form. */
+static struct ticket *encode(const struct identity *id, SSL_SESSION *s)
+{
+	int len = i2d_SSL_SESSION(s, NULL);
 	struct ticket *e;
+	unsigned char *at;
 
-	drop_inherited(t);
-	if (!t->slots)
-		t->slots = arena_zalloc(TICKETS_MAX * sizeof(*t->slots));
-	key = arena_alloc(id->key_len);
-	if (!t->slots || !key) {
-		arena_free(key);
+	if (len <= 0 || len > TICKETS_BYTES_MAX / 2)
+		return NULL;
+	e = arena_zalloc(sizeof(*e) + id->key_len + (size_t)len);
+	if (!e)
+		return NULL;
+	e->key_len = id->key_len;
+	e->session_len = (size_t)len;
+	memcpy(e->bytes, id->key, id->key_len);
+	at = e->bytes + id->key_len;
+	i2d_SSL_SESSION(s, &at);
+	return e;
+}
+
+static SSL_SESSION *decode(const struct ticket *e)
+{
+	const unsigned char *at = e->bytes + e->key_len;
+
+	return d2i_SSL_SESSION(NULL, &at, (long)e->session_len);
+}
+
+/* As the server says, or else as OpenSSL has it. */
+static time_t lifetime(const SSL_SESSION *s)
+{
+	unsigned long hint = SSL_SESSION_get_ticket_lifetime_hint(s);
+
+	return hint ? (time_t)hint : SSL_SESSION_get_timeout(s);
+}
+
+static bool put(struct tickets *t, const struct identity *id, SSL_SESSION *s,
+	const struct verdict *v)
+{
+	struct ticket *e = encode(id, s);
+
+	drop_inherited();
+	if (!e)
 		return false;
-	}
-	e = slot_for(t, id, hash);
-	drop(e);
-	memcpy(key, id->key, id->key_len);
-	*e = (struct ticket){s, ++t->clock, hash, key, id->key_len};
+	if (!t->number)
+		t->number = ++n_caches;
+	e->cache = t->number;
+	e->verdict = *v;
+	e->expires = verdict_boot_time() + lifetime(s);
+	e->once = SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION;
+	e->hash = hash_of(id->key, id->key_len);
+	keep_newest(t, id, e->hash, TICKETS_PER_KEY - 1);
+	make_room(size_of(e));
+	insert(e);
 	return true;
 }
 
-static SSL_SESSION *take(struct tickets *t, const struct identity *id)
+static bool is_usable(const struct ticket *e, unsigned max_seconds)
+{
+	return verdict_boot_time() < e->expires &&
+	       verdict_holds(&e->verdict, max_seconds);
+}
+
+/* Those that cannot be used are dropped on the way. */
+static struct ticket *find(
+	struct tickets *t, const struct identity *id, unsigned max_seconds)
 {
 	uint64_t hash = hash_of(id->key, id->key_len);
-	struct ticket *best = NULL;
-	SSL_SESSION *s;
-	unsigned i;
+	struct ticket *e, *older;
 
-	drop_inherited(t);
-	for (i = 0; i < t->n; i++) {
-		struct ticket *e = &t->slots[i];
-
-		if (!is_for(e, id, hash))
+	for (e = t->number ? newest : NULL; e; e = older) {
+		older = e->older;
+		if (!is_for(e, t, id, hash))
 			continue;
-		if (!is_usable(e->session))
-			drop(e);
-		else if (!best || e->stored > best->stored)
-			best = e;
+		if (is_usable(e, max_seconds))
+			return e;
+		drop(e);
 	}
-	if (!best)
+	return NULL;
+}
+
+static SSL_SESSION *take(struct tickets *t, const struct identity *id,
+	unsigned max_seconds, struct verdict *v)
+{
+	struct ticket *e;
+	SSL_SESSION *s;
+
+	drop_inherited();
+	e = find(t, id, max_seconds);
+	if (!e)
 		return NULL;
-	s = best->session;
-	SSL_SESSION_up_ref(s);
-	if (SSL_SESSION_get_protocol_version(s) >= TLS1_3_VERSION)
-		drop(best);
+	s = decode(e);
+	*v = e->verdict;
+	if (e->once || !s)
+		drop(e);
 	return s;
 }
 
-bool tickets_put(struct tickets *t, const struct identity *id, SSL_SESSION *s)
+bool tickets_put(struct tickets *t, const struct identity *id, SSL_SESSION *s,
+	const struct verdict *v)
 {
 	bool kept;
 
-	if (!id->key_len)
+	if (!id->key_len || !SSL_SESSION_is_resumable(s) ||
+		!SSL_SESSION_get0_peer(s))
 		return false;
 	if (!mutex_lock(&lock))
 		return false;
-	kept = put(t, id, s);
+	kept = put(t, id, s, v);
 	mutex_unlock(&lock);
 	return kept;
 }
 
-SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id)
+SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id,
+	unsigned max_seconds, struct verdict *v)
 {
 	SSL_SESSION *s;
 
@@ -165,24 +231,35 @@ SSL_SESSION *tickets_take(struct tickets *t, const struct identity *id)
 		return NULL;
 	if (!mutex_lock(&lock))
 		return NULL;
-	s = take(t, id);
+	s = take(t, id, max_seconds, v);
 	mutex_unlock(&lock);
 	return s;
 }
 
+void tickets_forget(struct tickets *t, const struct identity *id)
+{
+	if (!id->key_len || !mutex_lock(&lock))
+		return;
+	keep_newest(t, id, hash_of(id->key, id->key_len), 0);
+	mutex_unlock(&lock);
+}
+
 void tickets_clear(struct tickets *t)
 {
+	struct ticket *e, *older;
+
 	if (!mutex_lock(&lock))
 		return;
-	while (t->n)
-		drop(&t->slots[--t->n]);
-	arena_free(t->slots);
-	t->slots = NULL;
+	for (e = t->number ? newest : NULL; e; e = older) {
+		older = e->older;
+		if (e->cache == t->number)
+			drop(e);
+	}
 	mutex_unlock(&lock);
 }
 
 void tickets_fork_child(void)
 {
 	lock = (struct mutex){0, 0};
-	generation++;
+	inherited = true;
 }

@@ -186,6 +186,8 @@ static int verify(X509_STORE_CTX *chain, void *arg)
 	if (level == TLS_VERIFY_FULL && !check_identity(s, chain))
 		return 0;
 	X509_STORE_CTX_set_error(chain, X509_V_OK);
+	verdict_begin(&s->verdict);
+	verdict_limit_chain(&s->verdict, X509_STORE_CTX_get0_chain(chain));
 	s->verified = true;
 	trace_step(s,
 		level == TLS_VERIFY_FULL

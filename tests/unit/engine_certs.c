@@ -89,6 +89,9 @@ struct lab_cert lab_make(const struct lab_spec *spec)
 	if (spec->san)
 		add_extension(
 			c.cert, issuer->cert, NID_subject_alt_name, spec->san);
+	if (spec->must_staple)
+		add_extension(
+			c.cert, issuer->cert, NID_tlsfeature, "status_request");
 	assert_true(X509_sign(c.cert, issuer->key, EVP_sha256()) > 0);
 	assert_true(n_made < sizeof(made) / sizeof(made[0]));
 	made[n_made++] = c;

@@ -31,6 +31,7 @@ struct lab_spec {
 	const char *san; /* "DNS:a.example.com,IP:10.0.0.1", or NULL */
 	const char *eku; /* "serverAuth", or NULL: none */
 	bool ca;
+	bool must_staple;	/* RFC 7633 */
 	int from_days, to_days; /* from now; both 0: yesterday to tomorrow */
 	const struct lab_cert *issuer; /* NULL: self-signed */
 };

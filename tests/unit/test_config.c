@@ -251,7 +251,10 @@ static void refuses_bad_values_of_each_setting(void **state)
 		"AAAAAAAAAAAAAAAAAAAAA*AAAAAAAAAAAAAAAAAAAAA=",
 		"TLSSHIM_CRL=soft", "TLSSHIM_CRL=hard", "TLSSHIM_OCSP=on",
 		"TLSSHIM_OCSP=required", "TLSSHIM_X509_STRICT=true",
-		"TLSSHIM_PARTIAL_CHAIN=0",
+		"TLSSHIM_RESUME=0", "TLSSHIM_RESUME=-1",
+		"TLSSHIM_RESUME=604801", "TLSSHIM_RESUME=18446744073709551617",
+		"TLSSHIM_RESUME=1.5", "TLSSHIM_RESUME=on", "TLSSHIM_RESUME=60s",
+		"TLSSHIM_RESUME=OFF", "TLSSHIM_PARTIAL_CHAIN=0",
 		"TLSSHIM_CERT=", "TLSSHIM_KEY=", "TLSSHIM_KEY=/k",
 		"TLSSHIM_KEY_PASSWORD_FILE=/p",
 		"TLSSHIM_PIN=", "TLSSHIM_CRL_FILE=", "TLSSHIM_CRL_DIR=",
@@ -283,6 +286,13 @@ static void takes_good_values_of_each_setting(void **state)
 	assert_string_equal("", c->error);
 	assert_int_equal(TLS_VERSION_1_3, c->base.tls.min_version);
 	assert_int_equal(TLS_OCSP_OFF, c->base.tls.ocsp);
+	c = parse("TLSSHIM_RESUME=604800", "TLSSHIM_CA_FILE=/ca");
+	assert_string_equal("", c->error);
+	assert_int_equal(604800, c->base.tls.resume_seconds);
+	assert_false(c->base.tls.no_resume);
+	c = parse("TLSSHIM_RESUME=off", "TLSSHIM_CA_FILE=/ca");
+	assert_string_equal("", c->error);
+	assert_true(c->base.tls.no_resume);
 	c = parse("TLSSHIM_MIN_VERSION=TLSv1.3", "TLSSHIM_MAX_VERSION=TLSv1.2");
 	assert_string_equal(
 		"TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION", c->error);
@@ -613,7 +623,7 @@ static void too_little_storage_is_an_error(void **state)
 static void the_table_is_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(29, config_n_settings);
+	assert_int_equal(30, config_n_settings);
 	for (unsigned i = 0; i < config_n_settings; i++) {
 		const struct config_setting *s = &config_settings[i];
 

@@ -20,16 +20,21 @@ static void complain(const char *text)
 	complaints++;
 }
 
-static struct tls_context *context(const char *ca_file)
+static struct tls_context *context_with(struct tls_settings settings)
 {
-	struct tls_settings settings = {
-		.ca_file = ca_file, .complain = complain};
 	struct tls_failure why;
-	struct tls_context *ctx = tls->context_new(&settings, &why);
+	struct tls_context *ctx;
 
+	settings.complain = complain;
+	ctx = tls->context_new(&settings, &why);
 	assert_non_null(ctx);
 	complaints = 0;
 	return ctx;
+}
+
+static struct tls_context *context(const char *ca_file)
+{
+	return context_with((struct tls_settings){.ca_file = ca_file});
 }
 
 static void pass_a_second(void)
@@ -119,6 +124,62 @@ static void a_ticket_does_not_outlive_its_files(void **state)
 	assert_false(resumed);
 }
 
+/* The path of what lab_write_hashed() made. */
+static const char *hashed_path(const char *dir, const struct lab_cert *cert)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%08lx.0", dir,
+		X509_subject_name_hash(cert->cert));
+	return path;
+}
+
+/* One of the same name and another key: its hashed name is the same. */
+static struct lab_cert namesake_ca(void)
+{
+	return lab_make(&(struct lab_spec){.cn = "Lab CA", .ca = true});
+}
+
+/* The directory itself does not change when a file in it is written to. */
+static void a_file_of_a_directory_that_is_written_to_is_noticed(void **state)
+{
+	const char *dir = lab_dir();
+	struct lab_cert namesake = namesake_ca();
+	struct tls_context *ctx;
+	bool resumed = true;
+
+	(void)state;
+	lab_write_hashed(dir, lab_ca());
+	ctx = context_with((struct tls_settings){.ca_dir = dir});
+	assert_true(accepts(ctx, NULL));
+	lab_write_hashed(dir, &namesake);
+	pass_a_second();
+	assert_false(accepts(ctx, NULL));
+	lab_write_hashed(dir, lab_ca());
+	pass_a_second();
+	assert_true(accepts(ctx, &resumed));
+	assert_false(resumed);
+	assert_int_equal(0, complaints);
+}
+
+/* As in /etc/ssl/certs, where hashed names are symbolic links. */
+static void a_file_that_a_directory_points_to_is_noticed(void **state)
+{
+	const char *dir = lab_dir(), *file = lab_pem(lab_ca(), NULL);
+	struct lab_cert namesake = namesake_ca();
+	struct tls_context *ctx;
+
+	(void)state;
+	assert_int_equal(0, symlink(file, hashed_path(dir, lab_ca())));
+	setenv("SSL_CERT_DIR", dir, 1);
+	ctx = context_with((struct tls_settings){0});
+	assert_true(accepts(ctx, NULL));
+	replace(file, &namesake);
+	pass_a_second();
+	assert_false(accepts(ctx, NULL));
+	unsetenv("SSL_CERT_DIR");
+}
+
 static void a_bad_file_keeps_the_old_one_and_is_told_once(void **state)
 {
 	const char *path = lab_pem(lab_ca(), NULL);
@@ -193,6 +254,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_changed_file_holds_for_new_sessions),
 		cmocka_unit_test(a_ticket_does_not_outlive_its_files),
+		cmocka_unit_test(
+			a_file_of_a_directory_that_is_written_to_is_noticed),
+		cmocka_unit_test(a_file_that_a_directory_points_to_is_noticed),
 		cmocka_unit_test(a_bad_file_keeps_the_old_one_and_is_told_once),
 		cmocka_unit_test(after_preloading_no_file_is_looked_at),
 		cmocka_unit_test(sessions_are_made_while_files_change),

@@ -4,12 +4,59 @@
  * for was the same one.
  */
 #include "engine_lab.h"
+#include "engine/session.h"
 #include "engine/tickets.h"
 
+#include <malloc.h>
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 static const struct tls_engine *const tls = &tlsshim_engine;
+
+#define HOUR 3600
+#define DAY (24 * HOUR)
+
+/* ---- clocks that a test sets, of the engine and of OpenSSL ---- */
+
+static time_t date_ahead, boot_ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	long result = syscall(SYS_clock_gettime, clock, now);
+
+	now->tv_sec += clock == CLOCK_BOOTTIME	 ? boot_ahead
+		       : clock == CLOCK_REALTIME ? date_ahead
+						 : 0;
+	return (int)result;
+}
+
+time_t time(time_t *to)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (to)
+		*to = now.tv_sec;
+	return now.tv_sec;
+}
+
+static int reset_clocks(void **state)
+{
+	(void)state;
+	date_ahead = boot_ahead = 0;
+	return 0;
+}
+
+static void pass(time_t seconds)
+{
+	date_ahead += seconds;
+	boot_ahead += seconds;
+}
 
 /* One server that remembers; contexts of a client that do not. */
 struct setup {
@@ -17,20 +64,30 @@ struct setup {
 	struct tls_identity id;
 };
 
-static struct setup start(int max_version)
+static struct setup start_with(int max_version, struct tls_settings settings,
+	const struct lab_cert *cert, const struct lab_cert *extra)
 {
-	struct setup s = {.o = {.max_version = max_version}};
-	struct tls_settings settings = {.ca_file = lab_pem(lab_ca(), NULL)};
+	struct setup s = {.o = {.max_version = max_version,
+				  .cert = cert,
+				  .extra = extra}};
 	struct tls_failure why;
 
+	if (!settings.ca_file)
+		settings.ca_file = lab_pem(lab_ca(), NULL);
 	s.id = (struct tls_identity){.sni = "db.example.com",
 		.names = {"db.example.com"},
 		.n_names = 1,
 		.cache_key = "db.example.com:5432"};
 	s.o.server_ctx = lab_server_ctx(&s.o);
+	SSL_CTX_set_timeout(s.o.server_ctx, 7 * DAY);
 	s.o.ctx = tls->context_new(&settings, &why);
 	assert_non_null(s.o.ctx);
 	return s;
+}
+
+static struct setup start(int max_version)
+{
+	return start_with(max_version, (struct tls_settings){0}, NULL, NULL);
 }
 
 static void stop(struct setup *s)
@@ -49,7 +106,7 @@ static bool connects_resumed(struct setup *s)
 	tls->probe(l.client); /* the tickets of TLS 1.3 */
 	tls->info(l.client, &info);
 	assert_int_equal(info.resumed, SSL_session_reused(l.server));
-	assert_string_equal(info.subject, "CN=db,O=Lab");
+	assert_non_null(strstr(info.subject, "CN=db,O=Lab"));
 	lab_close(&l);
 	return info.resumed;
 }
@@ -261,41 +318,252 @@ static void several_threads_share_a_context(void **state)
 	stop(&s);
 }
 
-/* ---- the cache by itself ---- */
+/* ---- how long a verification holds ---- */
 
-static unsigned n_freed;
-
-static void on_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index,
-	long argl, void *argp)
+static void a_renewed_session_counts_from_the_full_handshake(void **state)
 {
-	(void)parent, (void)ptr, (void)data, (void)index, (void)argl;
-	(void)argp;
-	n_freed++;
+	static const int versions[] = {0, TLS1_2_VERSION};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct setup s = start(versions[i]);
+
+		assert_false(connects_resumed(&s));
+		for (int n = 0; n < 5; n++) {
+			pass(HOUR / 6);
+			assert_true(connects_resumed(&s));
+		}
+		pass(HOUR / 6);
+		assert_false(connects_resumed(&s));
+		assert_true(connects_resumed(&s));
+		stop(&s);
+	}
 }
 
-/* A session as a server has it: without a peer. */
-static SSL_SESSION *server_session(void)
+/* One may be set, and the other stands still in a machine that is restored. */
+static void either_clock_ends_it(void **state)
+{
+	struct setup s = start(0);
+
+	(void)state;
+	assert_false(connects_resumed(&s));
+	date_ahead += HOUR;
+	assert_false(connects_resumed(&s));
+	assert_true(connects_resumed(&s));
+	boot_ahead += HOUR;
+	assert_false(connects_resumed(&s));
+	assert_true(connects_resumed(&s));
+	/* Certificates that are valid now may not have been then. */
+	date_ahead -= 10;
+	assert_false(connects_resumed(&s));
+	stop(&s);
+}
+
+static void the_setting_says_how_long(void **state)
+{
+	struct setup s = start_with(
+		0, (struct tls_settings){.resume_seconds = 60}, NULL, NULL);
+	struct setup off = start_with(
+		0, (struct tls_settings){.no_resume = true}, NULL, NULL);
+
+	(void)state;
+	assert_false(connects_resumed(&s));
+	pass(50);
+	assert_true(connects_resumed(&s));
+	pass(10);
+	assert_false(connects_resumed(&s));
+	assert_false(connects_resumed(&off));
+	assert_false(connects_resumed(&off));
+	stop(&s);
+	stop(&off);
+}
+
+static bool is_refused(struct setup *s, const char *because)
+{
+	struct lab l;
+	bool refused;
+
+	s->o.id = &s->id;
+	lab_open(&l, &s->o);
+	refused = lab_shake(&l) == TLS_FAILED;
+	if (refused)
+		lab_assert_failure(&l, TLS_FAIL_TRUST, because, NULL);
+	lab_close(&l);
+	return refused;
+}
+
+/* The certificates of a chain end one after the other. */
+static void it_ends_with_any_certificate_of_the_chain(void **state)
+{
+	static const struct {
+		int ca, inter, leaf;
+	} days[] = {{9, 9, 2}, {9, 2, 9}, {2, 9, 9}};
+
+	for (int i = 0; i < 3; i++) {
+		struct lab_cert ca = lab_make(&(struct lab_spec){.cn = "CA",
+			.ca = true,
+			.from_days = -1,
+			.to_days = days[i].ca});
+		struct lab_cert inter = lab_make(&(struct lab_spec){.cn = "I",
+			.ca = true,
+			.from_days = -1,
+			.to_days = days[i].inter,
+			.issuer = &ca});
+		struct lab_cert leaf = lab_make(&(struct lab_spec){.cn = "db",
+			.san = "DNS:db.example.com",
+			.from_days = -1,
+			.to_days = days[i].leaf,
+			.issuer = &inter});
+		struct setup s = start_with(0,
+			(struct tls_settings){.ca_file = lab_pem(&ca, NULL),
+				.resume_seconds = 7 * DAY},
+			&leaf, &inter);
+
+		assert_false(connects_resumed(&s));
+		pass(DAY);
+		assert_true(connects_resumed(&s));
+		pass(DAY + HOUR);
+		assert_true(is_refused(&s, "certificate expired"));
+		stop(&s);
+		reset_clocks(state);
+	}
+}
+
+/* ---- stapled responses ---- */
+
+struct staple {
+	int status;
+	long seconds; /* until the next one is due; 0: it does not say */
+};
+
+static unsigned char *make_response(
+	const struct lab_cert *cert, const struct staple *st, int *len)
+{
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id =
+		OCSP_cert_to_id(EVP_sha1(), cert->cert, lab_ca()->cert);
+	ASN1_TIME *this_update = X509_gmtime_adj(NULL, -10);
+	ASN1_TIME *next =
+		st->seconds ? X509_gmtime_adj(NULL, st->seconds) : NULL;
+	ASN1_TIME *revoked = st->status == V_OCSP_CERTSTATUS_REVOKED
+				     ? X509_gmtime_adj(NULL, -5)
+				     : NULL;
+	OCSP_RESPONSE *response;
+	unsigned char *der = NULL;
+
+	assert_non_null(OCSP_basic_add1_status(basic, id, st->status,
+		OCSP_REVOKED_STATUS_NOSTATUS, revoked, this_update, next));
+	assert_int_equal(OCSP_basic_sign(basic, lab_ca()->cert, lab_ca()->key,
+				 EVP_sha256(), NULL, 0),
+		1);
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	*len = i2d_OCSP_RESPONSE(response, &der);
+	OCSP_RESPONSE_free(response);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(this_update);
+	ASN1_TIME_free(next);
+	ASN1_TIME_free(revoked);
+	return der;
+}
+
+static const struct lab_cert *stapled_cert;
+
+static int give_staple(SSL *ssl, void *arg)
+{
+	int len;
+	unsigned char *der = make_response(stapled_cert, arg, &len);
+
+	SSL_set_tlsext_status_ocsp_resp(ssl, der, len);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static struct setup start_stapling(
+	const struct lab_cert *cert, struct staple *staple)
+{
+	struct setup s = start_with(0,
+		(struct tls_settings){.resume_seconds = 7 * DAY}, cert, NULL);
+
+	stapled_cert = cert;
+	SSL_CTX_set_tlsext_status_cb(s.o.server_ctx, give_staple);
+	SSL_CTX_set_tlsext_status_arg(s.o.server_ctx, staple);
+	return s;
+}
+
+static void it_ends_with_the_stapled_response(void **state)
+{
+	struct staple staple = {V_OCSP_CERTSTATUS_GOOD, HOUR};
+	struct setup s = start_stapling(lab_leaf(), &staple);
+
+	(void)state;
+	assert_false(connects_resumed(&s));
+	pass(HOUR - 60);
+	assert_true(connects_resumed(&s));
+	pass(120);
+	assert_false(connects_resumed(&s));
+	staple.status = V_OCSP_CERTSTATUS_REVOKED;
+	pass(HOUR);
+	assert_true(is_refused(&s, "is revoked"));
+	stop(&s);
+}
+
+/* A handshake that resumes a session brings no response. */
+static void a_certificate_that_must_be_stapled_never_resumes(void **state)
+{
+	static struct lab_cert must;
+	struct staple staple = {V_OCSP_CERTSTATUS_GOOD, HOUR};
+	struct setup s;
+
+	(void)state;
+	must = lab_make(&(struct lab_spec){.cn = "db",
+		.san = "DNS:db.example.com",
+		.must_staple = true,
+		.issuer = lab_ca()});
+	s = start_stapling(&must, &staple);
+	assert_false(connects_resumed(&s));
+	assert_false(connects_resumed(&s));
+	staple.status = V_OCSP_CERTSTATUS_REVOKED;
+	assert_true(is_refused(&s, "is revoked"));
+	stop(&s);
+}
+
+/* RFC 8446, section 6.2. */
+static void a_connection_that_failed_leaves_no_ticket(void **state)
+{
+	struct setup s = start(0);
+	struct lab l;
+	char byte;
+	size_t n;
+
+	(void)state;
+	s.o.id = &s.id;
+	lab_connect(&l, &s.o);
+	assert_int_equal(tls->probe(l.client), TLS_WANT_READ);
+	BIO_write(l.to_client, "\x17\x03\x03\x00\x20garbage, not a record!!!!!",
+		37);
+	assert_int_equal(lab_read(&l, &byte, 1, &n), TLS_FAILED);
+	lab_close(&l);
+	assert_false(connects_resumed(&s));
+	assert_true(connects_resumed(&s));
+	stop(&s);
+}
+
+/* ---- the cache by itself ---- */
+
+#define ANY_AGE (7 * DAY)
+
+/* Of the client where there is one, else as a server has it: without a peer. */
+static SSL_SESSION *session_of(bool client)
 {
 	struct lab_options o = {.max_version = TLS1_2_VERSION};
 	SSL_SESSION *session;
 	struct lab l;
 
 	lab_connect(&l, &o);
-	session = SSL_SESSION_dup(SSL_get_session(l.server));
+	session = SSL_SESSION_dup(
+		SSL_get_session(client ? l.client->ssl : l.server));
 	lab_close(&l);
 	return session;
-}
-
-static void a_session_without_a_peer_is_not_usable(void **state)
-{
-	struct tls_identity from = {.cache_key = "x"};
-	struct identity *id = identity_new(&from);
-	struct tickets t = {0};
-
-	(void)state;
-	assert_true(tickets_put(&t, id, server_session()));
-	assert_null(tickets_take(&t, id));
-	identity_free(id);
 }
 
 static struct identity *identity_number(unsigned i)
@@ -308,48 +576,176 @@ static struct identity *identity_number(unsigned i)
 	return identity_new(&from);
 }
 
-static void the_cache_is_bounded(void **state)
+static bool keep(struct tickets *t, unsigned number, SSL_SESSION *s)
 {
-	SSL_SESSION *one = server_session();
-	struct tickets t = {0};
-	struct identity *id;
-	unsigned i;
+	struct identity *id = identity_number(number);
+	struct verdict v;
+	bool kept;
 
-	(void)state;
-	SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, on_free);
-	for (i = 0; i < TICKETS_MAX + 10; i++) {
-		id = identity_number(i);
-		assert_true(tickets_put(&t, id, SSL_SESSION_dup(one)));
-		identity_free(id);
-	}
-	assert_int_equal(n_freed, 10);
-	id = identity_number(TICKETS_MAX);
-	for (i = 0; i < TICKETS_PER_KEY + 3; i++)
-		assert_true(tickets_put(&t, id, SSL_SESSION_dup(one)));
-	assert_int_equal(n_freed, 10 + TICKETS_PER_KEY + 3);
+	verdict_begin(&v);
+	kept = tickets_put(t, id, s, &v);
 	identity_free(id);
-	SSL_SESSION_free(one);
+	return kept;
 }
 
-static void the_oldest_of_an_identity_makes_room(void **state)
+static bool is_there(struct tickets *t, unsigned number)
 {
-	SSL_SESSION *one = server_session(), *first = SSL_SESSION_dup(one);
-	struct identity *id = identity_number(1);
+	struct identity *id = identity_number(number);
+	struct verdict v;
+	SSL_SESSION *s = tickets_take(t, id, ANY_AGE, &v);
+	bool there = s != NULL;
+
+	SSL_SESSION_free(s);
+	identity_free(id);
+	return there;
+}
+
+static void a_session_without_a_peer_is_not_kept(void **state)
+{
+	SSL_SESSION *s = session_of(false);
 	struct tickets t = {0};
+
+	(void)state;
+	assert_false(keep(&t, 1, s));
+	assert_false(is_there(&t, 1));
+	SSL_SESSION_free(s);
+}
+
+static void the_oldest_of_too_many_make_room(void **state)
+{
+	SSL_SESSION *s = session_of(true);
+	struct tickets t = {0}, other = {0};
 	unsigned i;
 
 	(void)state;
-	SSL_SESSION_up_ref(first);
-	assert_true(tickets_put(&t, id, first));
-	n_freed = 0;
-	for (i = 0; i < TICKETS_PER_KEY - 1; i++)
-		assert_true(tickets_put(&t, id, SSL_SESSION_dup(one)));
-	SSL_SESSION_free(first);
-	assert_int_equal(n_freed, 0);
-	assert_true(tickets_put(&t, id, SSL_SESSION_dup(one)));
-	assert_int_equal(n_freed, 1);
+	assert_true(keep(&other, 0, s));
+	for (i = 0; i < TICKETS_MAX + 9; i++)
+		assert_true(keep(&t, i, s));
+	assert_false(is_there(&other, 0));
+	for (i = 0; i < TICKETS_MAX + 9; i++)
+		assert_int_equal(is_there(&t, i), i >= 9);
+	tickets_clear(&t);
+	assert_false(is_there(&t, TICKETS_MAX));
+	SSL_SESSION_free(s);
+}
+
+/* Taken while it lasts: so many were there. */
+static void the_oldest_of_an_identity_makes_room(void **state)
+{
+	SSL_SESSION *s = session_of(true);
+	struct identity *id = identity_number(2);
+	struct tickets t = {0};
+	struct verdict v = {0};
+	unsigned i, n = 0;
+
+	(void)state;
+	assert_true(keep(&t, 1, s));
+	SSL_SESSION_set_protocol_version(s, TLS1_3_VERSION);
+	for (i = 0; i < TICKETS_PER_KEY + 3; i++) {
+		verdict_begin(&v);
+		v.until = v.since + DAY + i;
+		assert_true(tickets_put(&t, id, s, &v));
+	}
+	while (is_there(&t, 2))
+		n++;
+	assert_int_equal(n, TICKETS_PER_KEY);
+	assert_true(is_there(&t, 1));
+	tickets_clear(&t);
 	identity_free(id);
-	SSL_SESSION_free(one);
+	SSL_SESSION_free(s);
+}
+
+static void forgotten_is_one_identity_of_one_cache(void **state)
+{
+	SSL_SESSION *s = session_of(true);
+	struct identity *id = identity_number(1);
+	struct tickets t = {0}, other = {0};
+
+	(void)state;
+	keep(&t, 1, s);
+	keep(&t, 2, s);
+	keep(&other, 1, s);
+	tickets_forget(&t, id);
+	assert_false(is_there(&t, 1));
+	assert_true(is_there(&t, 2));
+	assert_true(is_there(&other, 1));
+	tickets_clear(&t);
+	tickets_clear(&other);
+	identity_free(id);
+	SSL_SESSION_free(s);
+}
+
+/* ---- a hostile server: 45 KB a ticket, 84 KB a chain ---- */
+
+static int fatten(SSL *ssl, void *arg)
+{
+	static const char fat[45000];
+
+	(void)arg;
+	return SSL_SESSION_set1_ticket_appdata(
+		SSL_get_session(ssl), fat, sizeof(fat));
+}
+
+static SSL_TICKET_RETURN accept_any(SSL *ssl, SSL_SESSION *session,
+	const unsigned char *name, size_t len, SSL_TICKET_STATUS status,
+	void *arg)
+{
+	(void)ssl, (void)session, (void)name, (void)len, (void)arg;
+	if (status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_USE_RENEW;
+	return SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
+static struct lab_cert fat_cert(void)
+{
+	char san[20000] = "DNS:x.example.com";
+
+	for (unsigned i = 0; strlen(san) < sizeof(san) - 40; i++)
+		snprintf(san + strlen(san), 40, ",DNS:n%u.fat.example.com", i);
+	return lab_make(&(struct lab_spec){.cn = "fat", .san = san});
+}
+
+static void add_size(void *total, const void *start, size_t size)
+{
+	(void)start;
+	*(size_t *)total += size;
+}
+
+/* Of the engine's own memory and of the program's, where OpenSSL's is here. */
+static size_t memory_held(void)
+{
+	size_t total = mallinfo2().uordblks + mallinfo2().hblkhd;
+
+	assert_true(tls->memory(add_size, &total));
+	return total;
+}
+
+static void fat_tickets_of_many_destinations_are_bounded(void **state)
+{
+	struct setup s = start(0);
+	struct lab_cert fat = fat_cert();
+	size_t before;
+	char key[32];
+
+	(void)state;
+	SSL_CTX_set_session_ticket_cb(s.o.server_ctx, fatten, accept_any, NULL);
+	SSL_CTX_set_num_tickets(s.o.server_ctx, 4);
+	for (int i = 0; i < 4; i++)
+		SSL_CTX_add1_chain_cert(s.o.server_ctx, fat.cert);
+	s.id.cache_key = key;
+	snprintf(key, sizeof(key), "first");
+	assert_false(connects_resumed(&s));
+	assert_true(connects_resumed(&s));
+	before = memory_held();
+	for (int i = 0; i < 310; i++) {
+		snprintf(key, sizeof(key), "host%d:443", i);
+		assert_false(connects_resumed(&s));
+	}
+	assert_in_range(memory_held() - before, 0, 3 * TICKETS_BYTES_MAX);
+	assert_true(connects_resumed(&s));
+	snprintf(key, sizeof(key), "first");
+	assert_false(connects_resumed(&s));
+	stop(&s);
 }
 
 int main(void)
@@ -367,9 +763,27 @@ int main(void)
 		cmocka_unit_test(
 			a_forked_child_leaves_the_tickets_to_its_parent),
 		cmocka_unit_test(several_threads_share_a_context),
-		cmocka_unit_test(a_session_without_a_peer_is_not_usable),
-		cmocka_unit_test(the_cache_is_bounded),
+		cmocka_unit_test_setup(
+			a_renewed_session_counts_from_the_full_handshake,
+			reset_clocks),
+		cmocka_unit_test_setup(either_clock_ends_it, reset_clocks),
+		cmocka_unit_test_setup(the_setting_says_how_long, reset_clocks),
+		cmocka_unit_test_setup(
+			it_ends_with_any_certificate_of_the_chain,
+			reset_clocks),
+		cmocka_unit_test_setup(
+			it_ends_with_the_stapled_response, reset_clocks),
+		cmocka_unit_test_setup(
+			a_certificate_that_must_be_stapled_never_resumes,
+			reset_clocks),
+		cmocka_unit_test_setup(
+			a_connection_that_failed_leaves_no_ticket,
+			reset_clocks),
+		cmocka_unit_test(a_session_without_a_peer_is_not_kept),
+		cmocka_unit_test(the_oldest_of_too_many_make_room),
 		cmocka_unit_test(the_oldest_of_an_identity_makes_room),
+		cmocka_unit_test(forgotten_is_one_identity_of_one_cache),
+		cmocka_unit_test(fat_tickets_of_many_destinations_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
