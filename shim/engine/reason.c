@@ -9,6 +9,7 @@
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
+#include "chain.h"
 #include "describe.h"
 
 #define FOR_TLS (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT)
@@ -117,6 +118,9 @@ static const struct {
 	{X509_V_ERR_OCSP_VERIFY_FAILED, NULL,
 		"have the server staple a good response, or set TLSSHIM_OCSP "
 		"to off"},
+	{X509_V_ERR_OCSP_VERIFY_NEEDED, NULL,
+		"put the issuer's certificate into TLSSHIM_CA_FILE, or set "
+		"TLSSHIM_OCSP to stapled"},
 	{X509_V_ERR_APPLICATION_VERIFICATION, NULL,
 		"if the server's key was changed on purpose, add the new pin "
 		"to TLSSHIM_PIN"},
@@ -275,6 +279,84 @@ static int try_namesakes(X509_STORE_CTX *chain, X509 *cert)
 	return error;
 }
 
+/* ---- extensions that cannot be read ---- */
+
+static bool is_readable(X509_EXTENSION *e)
+{
+	const X509V3_EXT_METHOD *method = X509V3_EXT_get(e);
+	void *value = method ? X509V3_EXT_d2i(e) : NULL;
+
+	if (value && method->it)
+		ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+	else if (value)
+		method->ext_free(value);
+	return !method || value;
+}
+
+/* "certificate's extension subjectAltName is malformed", the first one that is
+ * so or stands twice; false: OpenSSL has nothing against its extensions, or
+ * it is in how they fit together. */
+static bool add_malformed(struct text *t, const char *whose, X509 *cert)
+{
+	if (!(X509_get_extension_flags(cert) & EXFLAG_INVALID))
+		return false;
+	for (int i = 0; i < X509_get_ext_count(cert); i++) {
+		X509_EXTENSION *e = X509_get_ext(cert, i);
+		const ASN1_OBJECT *kind = X509_EXTENSION_get_object(e);
+		bool twice = X509_get_ext_by_OBJ(cert, kind, i) >= 0;
+
+		if (is_readable(e) && !twice)
+			continue;
+		text_add(t, "%s extension %s %s", whose,
+			OBJ_nid2sn(OBJ_obj2nid(kind)),
+			twice ? "stands twice" : "is malformed");
+		return true;
+	}
+	return false;
+}
+
+static bool add_malformed_issuer(
+	struct text *t, const STACK_OF(X509) * all, const X509 *cert)
+{
+	const X509_NAME *name = X509_get_issuer_name(cert);
+
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		X509 *issuer = sk_X509_value(all, i);
+
+		if (!X509_NAME_cmp(X509_get_subject_name(issuer), name) &&
+			add_malformed(t, "issuer's certificate: its", issuer))
+			return true;
+	}
+	return false;
+}
+
+/* Of the certificate or of its issuer, sent or trusted. */
+static void add_damage(
+	struct text *t, X509_STORE_CTX *chain, X509 *cert, const char *reason)
+{
+	STACK_OF(X509) *trusted =
+		X509_STORE_CTX_get1_certs(chain, X509_get_issuer_name(cert));
+	bool found = add_malformed_issuer(t, trusted, cert) ||
+		     add_malformed_issuer(
+			     t, X509_STORE_CTX_get0_untrusted(chain), cert);
+
+	sk_X509_pop_free(trusted, X509_free);
+	if (!found)
+		text_add(t,
+			"%s: an extension of it or of its issuer is damaged",
+			reason);
+}
+
+/* Errors that OpenSSL raises where it could not read an extension. */
+static bool may_be_about_form(int error)
+{
+	return chain_lacks_issuer(error) ||
+	       error == X509_V_ERR_INVALID_PURPOSE ||
+	       error == X509_V_ERR_INVALID_CA ||
+	       error == X509_V_ERR_INVALID_EXTENSION ||
+	       error == X509_V_ERR_UNSPECIFIED;
+}
+
 static const char *add_issuer(struct text *t, X509_STORE_CTX *chain,
 	const char *reason, const char *hint, X509 *cert)
 {
@@ -293,19 +375,9 @@ static const char *add_issuer(struct text *t, X509_STORE_CTX *chain,
 			"usage)");
 		return hint_other;
 	default:
-		text_add(t,
-			"%s: an extension of it or of its issuer is damaged",
-			reason);
+		add_damage(t, chain, cert, reason);
 		return hint_other;
 	}
-}
-
-static bool is_about_issuer(int error)
-{
-	return error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
-	       error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-	       error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
-	       error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN;
 }
 
 const char *reason_of_chain(struct text *t, X509_STORE_CTX *chain)
@@ -315,7 +387,10 @@ const char *reason_of_chain(struct text *t, X509_STORE_CTX *chain)
 	X509 *cert = X509_STORE_CTX_get_current_cert(chain);
 	const char *reason = known_reason(error), *hint = known_hint(error);
 
-	if (cert && is_about_issuer(error))
+	if (cert && may_be_about_form(error) &&
+		add_malformed(t, "certificate's", cert))
+		return hint_other;
+	if (cert && chain_lacks_issuer(error))
 		return add_issuer(t, chain, reason, hint, cert);
 	if (depth && hint == hint_date)
 		hint = hint_ca_date;

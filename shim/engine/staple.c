@@ -145,6 +145,19 @@ static const char *judge_absence(const struct tls_session *s, X509 *cert)
 	return NULL;
 }
 
+/* The server's certificate is what is trusted itself: who may sign a response
+ * about it is not known. */
+static int accept_anchor(struct tls_session *s, X509 *cert)
+{
+	if (s->ctx->settings->ocsp != TLS_OCSP_REQUIRED)
+		return 1;
+	s->verified = false;
+	verify_refuse(s, cert, X509_V_ERR_OCSP_VERIFY_NEEDED,
+		"TLSSHIM_OCSP=require-stapled cannot be met: the server's "
+		"certificate itself is trusted, and its issuer is not");
+	return 0;
+}
+
 /* SSL_CTX_set_tlsext_status_cb(3): 1 go on, 0 refuse. */
 static int on_status(SSL *ssl, void *arg)
 {
@@ -167,7 +180,7 @@ static int on_status(SSL *ssl, void *arg)
 		verdict_end(&s->verdict);
 	/* The user trusts this very certificate: no issuer says more. */
 	if (sk_X509_num(chain) < 2)
-		return 1;
+		return accept_anchor(s, cert);
 	if (der && len > 0)
 		problem = judge(der, len, chain,
 			SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)),

@@ -287,10 +287,6 @@ static bool add_anchors(struct trust *t, const struct tls_settings *settings,
 {
 	if (!settings->ca_file && !settings->ca_dir)
 		return add_default(t, why);
-	/* Whom the user names is trusted, be it the server's certificate or
-	 * an intermediate CA's. */
-	if (!settings->no_partial_chain)
-		X509_STORE_set_flags(t->store, X509_V_FLAG_PARTIAL_CHAIN);
 	if (settings->ca_file && !add_file(t, settings->ca_file, why))
 		return false;
 	return !settings->ca_dir || add_dir(t, settings->ca_dir, why);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is this the peer that it should be?  OpenSSL builds and checks the chain
- * (RFC 5280), identity.c checks the names; here the two become one verdict,
- * and a refusal becomes a text.
+ * Is this the peer that it should be?  chain.c checks the chain (RFC
+ * 5280), identity.c the names; here the two become one verdict, and a refusal
+ * becomes a text.
  */
 #include "verify.h"
 
 #include <openssl/x509v3.h>
 #include "arena.h"
+#include "chain.h"
 #include "describe.h"
 #include "failure.h"
 #include "reason.h"
@@ -136,32 +137,10 @@ static bool check_pins(struct tls_session *s, X509_STORE_CTX *chain)
 	return false;
 }
 
-/*
- * TLSSHIM_CRL=insecure-soft: what no present CRL speaks of is not revoked.
- * One of another scope is still looked into.
- */
-static int soft(int ok, X509_STORE_CTX *chain)
-{
-	switch (ok ? X509_V_OK : X509_STORE_CTX_get_error(chain)) {
-	case X509_V_ERR_UNABLE_TO_GET_CRL:
-	case X509_V_ERR_DIFFERENT_CRL_SCOPE:
-	case X509_V_ERR_CRL_HAS_EXPIRED:
-	case X509_V_ERR_CRL_NOT_YET_VALID:
-		X509_STORE_CTX_set_error(chain, X509_V_OK);
-		return 1;
-	default:
-		return ok;
-	}
-}
-
 static bool check_chain(struct tls_session *s, X509_STORE_CTX *chain)
 {
-	if (s->ctx->settings->crl_insecure_soft)
-		X509_STORE_CTX_set_verify_cb(chain, soft);
-	if (X509_verify_cert(chain) > 0)
+	if (chain_verify(chain, s->ctx->settings))
 		return true;
-	if (X509_STORE_CTX_get_error(chain) == X509_V_OK)
-		X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
 	refuse_chain(s, chain);
 	return false;
 }

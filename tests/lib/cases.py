@@ -374,7 +374,7 @@ def encodings():
             x509.ObjectIdentifier(oid), b"\x30\x03\x02\x01"), False)
         inter = cert("intermediate", ROOT, ca=True, aki=False, more=[broken])
         refuse(f"damaged {what} of the intermediate", good(inter), [inter],
-               says="is damaged")
+               says=r"issuer's certificate: its extension \w+ is malformed")
     refuse("empty subject and an unknown issuer",
            good(OTHER, subject=x509.Name([])), says=r"\(no subject, issuer")
     for option, where, fine in [
@@ -533,6 +533,18 @@ def keys_and_digests():
            trust=[cert("root", ca=True, digest=md["sha1"])])
 
 
+def levels_below(root):
+    """Two CAs below a root, all in the store: leaf, chain and trust."""
+    first = cert("first", root, ca=True)
+    second = cert("second", first, ca=True)
+    return good(second), [second, first], [root, first, second]
+
+
+def expired_anchor():
+    inter = cert("intermediate", ROOT, ca=True, start=-60, end=-1)
+    return good(inter), [inter], [inter]
+
+
 def chains():
     def levels(n, root=ROOT):
         at, chain = root, []
@@ -591,6 +603,33 @@ def chains():
     leaf = good(OTHER)
     refuse("leaf in the store, partial chains switched off", leaf,
            trust=[leaf], settings={"partial-chain": "no"})
+    # A root's own restrictions hold also where an intermediate below it is
+    # trusted beside it.
+    for what, more in [("name constraints", {"constrain": {"permit": "x.test"}}),
+                       ("expiry", {"start": -60, "end": -1}),
+                       ("date to come", {"start": 1}),
+                       ("usage", {"eku": [EKU.CLIENT_AUTH]})]:
+        root = cert("narrow root", ca=True, **more)
+        inter = cert("narrow intermediate", root, ca=True)
+        leaf = good(inter)
+        refuse(f"{what} of the root, the intermediate in the store too", leaf,
+               [inter], trust=[root, inter])
+        refuse(f"{what} of the root, the intermediate in the store and not sent",
+               leaf, trust=[inter, root])
+        refuse(f"{what} of the root, the leaf in the store too", leaf, [inter],
+               trust=[root, inter, leaf])
+        accept(f"{what} of a root that is not in the store", leaf,
+               [inter, root], trust=[inter], s_client=["-partial_chain"])
+    refuse("path length of the root, intermediates in the store too",
+           *levels_below(cert("short root", ca=True, pathlen=0)))
+    accept("intermediate and root in the store, none sent", good(INTER),
+           trust=[INTER, ROOT])
+    refuse("expired leaf below an intermediate in the store",
+           good(INTER, start=-9, end=-1), trust=[INTER],
+           s_client=["-partial_chain"], says="certificate expired .*CN=leaf")
+    refuse("intermediate in the store that has expired",
+           *expired_anchor(), s_client=["-partial_chain"],
+           says="certificate expired .*depth 1")
     refuse("expired leaf in the store", good(OTHER, serial=9, start=-60, end=-1),
            trust=[good(OTHER)], s_client=["-partial_chain"])
     refuse("another leaf of the same issuer in the store", good(OTHER),
@@ -795,6 +834,52 @@ def revocation():
     refuse("soft, leaf revoked by an expired CRL", leaf,
            crls=crl(ROOT, [leaf], last=-9, due=-1), settings=soft,
            s_client=check)
+
+
+def crls_and_partial_chains():
+    """The anchor is an intermediate CA: what its own issuer's CRL says counts
+    where it is there, and it may be missing.  OpenSSL cannot use it."""
+    why = "OpenSSL wants a CRL of an issuer that it does not know"
+    check = CRL_CHECKS + ["-partial_chain"]
+    leaf, root, own = good(INTER), crl(ROOT), crl(INTER)
+    trust = dict(chain=[INTER], trust=[INTER], s_client=check)
+    soft = {"crl": "insecure-soft"}
+    for what, crls in [("alone", own), ("and of its root", root + own),
+                       ("and of its root without AKI",
+                        crl(ROOT, aki=False) + own),
+                       ("and an old and a new one of its root",
+                        crl(ROOT, last=-9, due=-1) + root + own)]:
+        accept(f"trusted intermediate, its CRL {what}", leaf, crls=crls,
+               differs=why, **trust)
+        refuse(f"trusted intermediate, its CRL {what}, leaf revoked", leaf,
+               crls=crls.replace(own, crl(INTER, [leaf])), **trust)
+    accept("trusted intermediate, its CRL and the root sent", leaf, [INTER, ROOT],
+           trust=[INTER], crls=root + own, s_client=check, differs=why)
+    for aki in (True, False):
+        revoked = crl(ROOT, [INTER], aki=aki)
+        old = crl(ROOT, last=-9, due=-1, aki=aki)
+        with_aki = "with" if aki else "without"
+        refuse(f"trusted intermediate that is revoked, {with_aki} AKI", leaf,
+               crls=revoked + own, says="certificate is revoked .*depth 1",
+               **trust)
+        refuse(f"soft, trusted intermediate that is revoked, {with_aki} AKI",
+               leaf, crls=revoked + own, settings=soft, **trust)
+        refuse(f"trusted intermediate, its root's CRL expired, {with_aki} AKI",
+               leaf, crls=old + own, says="CRL .* has expired", **trust)
+        accept(f"soft, trusted intermediate, its root's CRL expired, {with_aki}"
+               " AKI", leaf, crls=old + own, settings=soft, differs=why, **trust)
+    refuse("trusted intermediate, its own CRL missing", leaf, crls=root,
+           says="there is no CRL", **trust)
+    refuse("trusted intermediate, its own CRL expired", leaf,
+           crls=root + crl(INTER, last=-9, due=-1), **trust)
+    accept("soft, trusted intermediate, no CRL of it", leaf, crls=crl(OTHER),
+           settings=soft, differs=why, **trust)
+    refuse("the leaf in the store, and no CRL that can be used", leaf,
+           trust=[leaf], crls=own, s_client=check, says="no CRL")
+    refuse("trusted intermediate and root, the root's CRL missing", leaf,
+           [INTER], trust=[INTER, ROOT], crls=own, s_client=CRL_CHECKS)
+    accept("trusted intermediate and root, both CRLs", leaf, [INTER],
+           trust=[INTER, ROOT], crls=root + own, s_client=CRL_CHECKS)
 
 
 def kinds_of_crls():
@@ -1011,6 +1096,15 @@ def stapling():
     refuse("staple required and none given", leaf, settings=require,
            differs=why)
     refuse("must-staple and none given", must, differs=why)
+    refuse("staple required, the leaf in the store and its issuer not", leaf,
+           trust=[leaf], staple=response(leaf, ROOT), settings=require,
+           s_client=["-partial_chain"], differs=why,
+           says="require-stapled cannot be met.*; put the issuer's certificate")
+    accept("staple required, the leaf in the store and its issuer too", leaf,
+           trust=[leaf, ROOT], staple=response(leaf, ROOT), settings=require)
+    refuse("staple revoked, the leaf in the store and its issuer too", leaf,
+           trust=[leaf, ROOT], staple=response(leaf, ROOT, "REVOKED"),
+           differs=why)
     revoked = response(must, ROOT, "REVOKED")
     refuse("must-staple, revoked", must, staple=revoked, differs=why)
 
@@ -1019,7 +1113,8 @@ def make(directory):
     for group in (names, name_tables, subjects, dates, constraints_of_cas,
                   usages_of_leaves, encodings, name_constraints,
                   other_name_constraints, keys_and_digests, chains, odd_chains,
-                  levels_of_verification, pins, revocation, kinds_of_crls,
+                  levels_of_verification, pins, revocation,
+                  crls_and_partial_chains, kinds_of_crls,
                   stapling):
         group()
     os.makedirs(directory, exist_ok=True)

@@ -748,6 +748,23 @@ static void fat_tickets_of_many_destinations_are_bounded(void **state)
 	stop(&s);
 }
 
+static void a_chain_above_the_bound_is_refused(void **state)
+{
+	struct setup s = start(0);
+	struct lab_cert fat = fat_cert();
+	struct lab l;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		SSL_CTX_add1_chain_cert(s.o.server_ctx, fat.cert);
+	s.o.id = &s.id;
+	lab_open(&l, &s.o);
+	assert_int_equal(lab_shake(&l), TLS_FAILED);
+	lab_assert_failure(&l, TLS_FAIL_PROTOCOL, NULL);
+	lab_close(&l);
+	stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,6 +801,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_of_an_identity_makes_room),
 		cmocka_unit_test(forgotten_is_one_identity_of_one_cache),
 		cmocka_unit_test(fat_tickets_of_many_destinations_are_bounded),
+		cmocka_unit_test(a_chain_above_the_bound_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

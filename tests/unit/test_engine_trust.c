@@ -81,6 +81,41 @@ static void a_certificate_named_by_the_user_is_trusted_itself(void **state)
 		try(context(lab_pem(lab_leaf(), NULL), NULL), NULL), TLS_OK);
 }
 
+/* A root that is for TLS clients alone, and one that has expired. */
+static void a_roots_restrictions_hold_beside_its_intermediate(void **state)
+{
+	struct lab_spec roots[] = {
+		{.cn = "Root", .ca = true, .eku = "clientAuth"},
+		{.cn = "Root", .ca = true, .from_days = -9, .to_days = -1}};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct lab_cert root = lab_make(&roots[i]);
+		struct lab_cert mid = lab_make(&(struct lab_spec){
+			.cn = "Mid", .ca = true, .issuer = &root});
+		struct lab_cert leaf = leaf_of(&mid);
+		struct tls_context *both = context(lab_pem(&root, &mid), NULL);
+		struct tls_context *alone = context(lab_pem(&mid, NULL), NULL);
+
+		assert_int_equal(try(both, &leaf), TLS_FAILED);
+		assert_int_equal(try(alone, &leaf), TLS_OK);
+	}
+}
+
+static void partial_chains_can_be_switched_off(void **state)
+{
+	struct lab_cert mid = lab_make(&(struct lab_spec){
+		.cn = "Mid", .ca = true, .issuer = lab_ca()});
+	struct lab_cert leaf = leaf_of(&mid);
+	struct tls_settings settings = {
+		.ca_file = lab_pem(&mid, NULL), .no_partial_chain = true};
+	struct tls_failure why;
+	struct tls_context *ctx = tls->context_new(&settings, &why);
+
+	(void)state;
+	assert_int_equal(try(ctx, &leaf), TLS_FAILED);
+}
+
 static void a_directory_of_hashed_names_is_looked_up_when_needed(void **state)
 {
 	struct lab_cert ca = other_ca(), leaf = leaf_of(&ca);
@@ -275,6 +310,9 @@ int main(void)
 		cmocka_unit_test(a_ca_file_is_all_that_is_trusted),
 		cmocka_unit_test(
 			a_certificate_named_by_the_user_is_trusted_itself),
+		cmocka_unit_test(
+			a_roots_restrictions_hold_beside_its_intermediate),
+		cmocka_unit_test(partial_chains_can_be_switched_off),
 		cmocka_unit_test(
 			a_directory_of_hashed_names_is_looked_up_when_needed),
 		cmocka_unit_test(a_file_and_a_directory_add_up),

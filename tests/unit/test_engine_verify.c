@@ -327,6 +327,26 @@ static void an_intermediate_ca_is_followed(void **state)
 	assert_refused(&c, id, "certificate of an unknown issuer", "Mid CA");
 }
 
+/* What cannot be read must not look like an issuer that is not known. */
+static void a_malformed_extension_is_named(void **state)
+{
+	struct lab_cert c = leaf_for(NULL);
+	ASN1_OCTET_STRING *junk = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *e;
+
+	(void)state;
+	ASN1_OCTET_STRING_set(junk, (const unsigned char *)"\x30\x03\x02", 3);
+	e = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, junk);
+	X509_add_ext(c.cert, e, -1);
+	assert_true(X509_sign(c.cert, lab_ca()->key, EVP_sha256()) > 0);
+	X509_EXTENSION_free(e);
+	ASN1_OCTET_STRING_free(junk);
+	assert_refused(&c, named("db.example.com"),
+		"certificate's extension subjectAltName is malformed "
+		"(CN=cn.example.com",
+		NULL);
+}
+
 static void a_leaf_is_no_ca(void **state)
 {
 	struct lab_cert c = lab_make(&(struct lab_spec){
@@ -416,6 +436,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_issuer_is_refused),
 		cmocka_unit_test(a_namesake_of_the_ca_is_refused),
 		cmocka_unit_test(an_intermediate_ca_is_followed),
+		cmocka_unit_test(a_malformed_extension_is_named),
 		cmocka_unit_test(a_leaf_is_no_ca),
 		cmocka_unit_test(
 			an_expired_intermediate_is_told_with_its_depth),
