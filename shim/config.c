@@ -128,20 +128,44 @@ static void parse_entry(
 			p->where, config_settings[which].syntax);
 }
 
-/* NULL, or what makes no sense without or with another. */
-static const char *problem_of(const struct tls_settings *tls)
+/* What demands something of a chain, where none is verified. */
+static const char *problem_of_insecure(const struct tls_settings *tls)
 {
+	if (tls->crl_file || tls->crl_dir)
+		return "TLSSHIM_VERIFY is insecure-none, which verifies no "
+		       "chain: expected neither TLSSHIM_CRL_FILE nor "
+		       "TLSSHIM_CRL_DIR";
+	if (tls->ocsp == TLS_OCSP_REQUIRED)
+		return "TLSSHIM_VERIFY is insecure-none, which verifies no "
+		       "chain: expected another TLSSHIM_OCSP than "
+		       "require-stapled";
+	if (tls->x509_strict)
+		return "TLSSHIM_VERIFY is insecure-none, which verifies no "
+		       "chain: expected no TLSSHIM_X509_STRICT";
+	return NULL;
+}
+
+/* NULL, or what makes no sense, or cannot be had, without or with another. */
+static const char *problem_of(const struct config_dest *dest)
+{
+	const struct tls_settings *tls = &dest->tls;
+
 	if (tls->key && !tls->cert)
 		return "TLSSHIM_KEY is set and TLSSHIM_CERT is not: expected "
 		       "both";
 	if (tls->key_password_file && !tls->cert)
 		return "TLSSHIM_KEY_PASSWORD_FILE is set and TLSSHIM_CERT is "
 		       "not: expected both";
-	if (tls->crl_insecure_soft && !tls->crl_file && !tls->crl_dir)
+	if (dest->crl_said && !tls->crl_file && !tls->crl_dir)
 		return "TLSSHIM_CRL is set and neither TLSSHIM_CRL_FILE nor "
 		       "TLSSHIM_CRL_DIR is: expected one of them";
 	if (tls->max_version && tls->min_version > tls->max_version)
 		return "TLSSHIM_MIN_VERSION is above TLSSHIM_MAX_VERSION";
+	if (dest->keylog && !tls->keylog_file)
+		return "TLSSHIM_KEYLOG is set and SSLKEYLOGFILE, which names "
+		       "the file, is not: expected both";
+	if (tls->verify == TLS_VERIFY_INSECURE_NONE)
+		return problem_of_insecure(tls);
 	return NULL;
 }
 
@@ -194,9 +218,10 @@ static void finish_dest(struct config_parser *p, struct config_dest *dest,
 	unsigned n, const char *keylog)
 {
 	struct config *config = p->config;
-	const char *problem = problem_of(&dest->tls);
+	const char *problem;
 
 	dest->tls.keylog_file = dest->keylog ? keylog : NULL;
+	problem = problem_of(dest);
 	dest->context = n;
 	for (unsigned i = 0; i < n; i++) {
 		const struct config_dest *other =

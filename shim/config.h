@@ -35,6 +35,7 @@ struct config_dest {
 	const char *sni;	 /* NULL: the name; "": none */
 	unsigned handshake_timeout_ms;
 	bool keylog;
+	bool crl_said;		 /* TLSSHIM_CRL was set, to either */
 	struct tls_settings tls; /* paths are absolute */
 	/* Those of equal tls settings share one: an index, below
 	 * CONFIG_SECTIONS_MAX + 1. */

@@ -75,6 +75,7 @@ void settings_crl(struct config_parser *p, const char *value)
 	if (CHOOSE(p, value, words, &chosen,
 		    "is unknown: expected required or insecure-soft"))
 		p->dest->tls.crl_insecure_soft = chosen;
+	p->dest->crl_said = true;
 }
 
 void settings_ocsp(struct config_parser *p, const char *value)

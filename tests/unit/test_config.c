@@ -258,7 +258,8 @@ static void refuses_bad_values_of_each_setting(void **state)
 		"TLSSHIM_CERT=", "TLSSHIM_KEY=", "TLSSHIM_KEY=/k",
 		"TLSSHIM_KEY_PASSWORD_FILE=/p",
 		"TLSSHIM_PIN=", "TLSSHIM_CRL_FILE=", "TLSSHIM_CRL_DIR=",
-		"TLSSHIM_PIN_FILE=", "TLSSHIM_CRL=insecure-soft"};
+		"TLSSHIM_PIN_FILE=", "TLSSHIM_CRL=insecure-soft",
+		"TLSSHIM_CRL=required"};
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(bad); i++) {
@@ -304,6 +305,29 @@ static void takes_good_values_of_each_setting(void **state)
 	assert_true(c->base.tls.no_partial_chain);
 }
 
+/* Who demands something of a chain must not believe that he gets it. */
+static void demands_on_a_chain_need_one_that_is_verified(void **state)
+{
+	static const char *const demands[] = {"TLSSHIM_CRL_FILE=/crl",
+		"TLSSHIM_CRL_DIR=/crls", "TLSSHIM_OCSP=require-stapled",
+		"TLSSHIM_X509_STRICT=yes"};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(demands); i++) {
+		const struct config *c =
+			parse("TLSSHIM_VERIFY=insecure-none", demands[i]);
+
+		assert_non_null(strstr(c->error,
+			"TLSSHIM_VERIFY is insecure-none, which verifies no "
+			"chain: expected "));
+		c = parse("TLSSHIM_VERIFY=insecure-no-name", demands[i]);
+		assert_string_equal("", c->error);
+	}
+	assert_string_equal(
+		"", parse("TLSSHIM_VERIFY=insecure-none", "TLSSHIM_CA_FILE=/ca")
+			    ->error);
+}
+
 /* Another program's variable counts only where ours allows it. */
 static void the_key_log_needs_both_variables(void **state)
 {
@@ -311,8 +335,10 @@ static void the_key_log_needs_both_variables(void **state)
 	assert_null(parse("SSLKEYLOGFILE=/k", NULL)->base.tls.keylog_file);
 	assert_null(parse("SSLKEYLOGFILE=/k", "TLSSHIM_KEYLOG=no")
 			    ->base.tls.keylog_file);
-	assert_null(parse("TLSSHIM_KEYLOG=insecure-yes", NULL)
-			    ->base.tls.keylog_file);
+	assert_string_equal(
+		"TLSSHIM_KEYLOG is set and SSLKEYLOGFILE, which names the "
+		"file, is not: expected both",
+		parse("TLSSHIM_KEYLOG=insecure-yes", NULL)->error);
 	assert_string_equal(
 		"/k", parse("SSLKEYLOGFILE=/k", "TLSSHIM_KEYLOG=insecure-yes")
 			      ->base.tls.keylog_file);
@@ -841,6 +867,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(refuses_bad_values_of_each_setting),
 		cmocka_unit_test(takes_good_values_of_each_setting),
+		cmocka_unit_test(demands_on_a_chain_need_one_that_is_verified),
 		cmocka_unit_test(the_key_log_needs_both_variables),
 		cmocka_unit_test(quotes_the_start_of_a_long_value),
 		cmocka_unit_test(passes_over_what_is_not_ours),
