@@ -175,3 +175,33 @@ system_default()
 	assert_equal "$(stat -c %a "$RUN_DIR/keys")" 600
 	assert_log "warning: the session's secrets are written to $RUN_DIR/keys"
 }
+
+# --- what a server can make us keep
+
+@test "310 destinations with tickets of 45 KB and chains of 84 KB take less than 24 MB" {
+	skip_if_sanitized "its memory is not ours"
+	mkdir -p "$CA_DIR"
+	make_ca
+	local chain=$RUN_DIR/chain.pem names i
+	names=$(for ((i = 0; i < 850; i++)); do printf 'DNS:n%03d.of.a.fat.test,' "$i"; done)
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-keyout "$RUN_DIR/fat.key" -out "$RUN_DIR/fat.pem" -subj /CN=fat -addext "subjectAltName=${names%,}"
+	cat "$CA_DIR/localhost.pem" "$RUN_DIR"/fat.pem{,,,} >"$chain"
+	background tls_fat "$BUILD_DIR/prog/tls_fat" "$chain" "$CA_DIR/localhost.key" "$RUN_DIR/port"
+	wait_for_file "$RUN_DIR/port"
+	export TLSSHIM_PORTS="$(<"$RUN_DIR/port")" TLSSHIM_CA_FILE=$CA_DIR/ca.pem TLSSHIM_SERVER_NAME=localhost
+	run -0 shim "$PYTHON" -c '
+import socket, sys
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4
+for i in range(310):
+    if i == 10:
+        before = resident()
+    s = socket.create_connection((f"127.0.{1 + i // 250}.{1 + i % 250}", int(sys.argv[1])), 60)
+    s.sendall(b"plaintext-marker")
+    assert s.recv(100) == b"plaintext-marker"
+    s.close()
+print(resident() - before)' "$TLSSHIM_PORTS"
+	((output < 24 * 1024)) || fail "memory grew by $output kB"
+	echo "# memory grew by $output kB"
+}
