@@ -189,8 +189,9 @@ system_default()
 	cat "$CA_DIR/localhost.pem" "$RUN_DIR"/fat.pem{,,,} >"$chain"
 	background tls_fat "$BUILD_DIR/prog/tls_fat" "$chain" "$CA_DIR/localhost.key" "$RUN_DIR/port"
 	wait_for_file "$RUN_DIR/port"
-	export TLSSHIM_PORTS="$(<"$RUN_DIR/port")" TLSSHIM_CA_FILE=$CA_DIR/ca.pem TLSSHIM_SERVER_NAME=localhost
-	run -0 shim "$PYTHON" -c '
+	TLSSHIM_PORTS=$(<"$RUN_DIR/port")
+	export TLSSHIM_PORTS TLSSHIM_CA_FILE=$CA_DIR/ca.pem TLSSHIM_SERVER_NAME=localhost
+	SHIM_TIMEOUT=600 run -0 shim "$PYTHON" -c '
 import socket, sys
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4
