@@ -2,7 +2,7 @@
 /*
  * Threads that used the engine wait at their end while the process is copied.
  * Asks engine.so itself: here OpenSSL is the system's, which cleans up on its
- * own.
+ * own.  Keys of this program's go where the engine's do.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "engine/thread_end.h"
 #include "tls.h"
 
 static void *engine;
@@ -96,11 +97,66 @@ static void a_child_has_no_copy_to_wait_for(void **state)
 	assert_int_equal(join(thread, 30000), 0);
 }
 
+/* Keys, as OpenSSL may make several; each has a destructor of its own. */
+enum { N_KEYS = 3 };
+static pthread_key_t keys[N_KEYS];
+static int values[N_KEYS];
+static _Atomic(void *) destroyed[N_KEYS];
+
+static void destroy_first(void *value)
+{
+	destroyed[0] = value;
+}
+
+static void destroy_second(void *value)
+{
+	destroyed[1] = value;
+}
+
+static void destroy_third(void *value)
+{
+	destroyed[2] = value;
+}
+
+static void *uses_each_key(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < N_KEYS; i++)
+		pthread_setspecific(keys[i], &values[i]);
+	sem_post(&used);
+	return NULL;
+}
+
+static void each_key_is_held_back_and_destroyed_by_its_own(void **state)
+{
+	void (*const destructors[])(void *) = {
+		destroy_first, destroy_second, destroy_third};
+	pthread_t thread;
+	int i;
+
+	(void)state;
+	for (i = 0; i < N_KEYS; i++)
+		assert_int_equal(
+			pthread_key_create(&keys[i], destructors[i]), 0);
+	thread_end_hold();
+	assert_int_equal(pthread_create(&thread, NULL, uses_each_key, NULL), 0);
+	sem_wait(&used);
+	assert_int_equal(join(thread, 300), ETIMEDOUT);
+	for (i = 0; i < N_KEYS; i++)
+		assert_null(destroyed[i]);
+	thread_end_release();
+	assert_int_equal(join(thread, 30000), 0);
+	for (i = 0; i < N_KEYS; i++)
+		assert_ptr_equal(destroyed[i], &values[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_ends_only_after_the_copy),
 		cmocka_unit_test(a_child_has_no_copy_to_wait_for),
+		cmocka_unit_test(
+			each_key_is_held_back_and_destroyed_by_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, open_engine, NULL);
