@@ -82,13 +82,15 @@ void report_opened(const struct conn *c)
 		return;
 	}
 	log_line(LOG_LEVEL_INFO,
-		"%s: connected: %s%s%s%s%s%s, %s for %s (%s): %s, issuer %s; "
+		"%s: connected: %s%s%s%s%s%s%s%s, %s for %s (%s): %s, issuer "
+		"%s; "
 		"handshake %ld.%c%c ms",
 		c->destination, info.version, *info.cipher ? " " : "",
-		info.cipher, info.resumed ? " resumed" : "",
-		*info.alpn ? " alpn " : "", info.alpn, verified(c), c->name,
-		c->name_source, info.subject, info.issuer, (long)(us / 1000),
-		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
+		info.cipher, *info.group ? " " : "", info.group,
+		info.resumed ? " resumed" : "", *info.alpn ? " alpn " : "",
+		info.alpn, verified(c), c->name, c->name_source, info.subject,
+		info.issuer, (long)(us / 1000), (char)('0' + us / 100 % 10),
+		(char)('0' + us / 10 % 10));
 }
 
 static void add_refusal(struct object *o, const struct tls_refusal *r)
