@@ -50,7 +50,10 @@ SAN_CFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all \
 ALL_LDFLAGS := $(filter-out -static-libgcc,$(ALL_LDFLAGS))
 endif
 
-ENGINE_LIBS_static = -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic \
+# What the static OpenSSL was built to use (zlib, zstd) is linked in as well; of
+# the C library nothing is.
+ENGINE_LIBS_static = -Wl,-Bstatic $(filter-out -pthread -ldl -lpthread -lm -latomic, \
+	$(shell pkg-config --static --libs libssl libcrypto)) -Wl,-Bdynamic \
 	-Wl,-Bsymbolic,--exclude-libs,ALL
 ENGINE_LIBS_shared = $$(pkg-config --libs libssl libcrypto)
 
@@ -96,7 +99,7 @@ $(OBJ)/shim/%.o: shim/%.S $(OBJ)/flags
 	$(say) AS $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ishim -c -o $@ $<
-$(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags
+$(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags | $(OBJ)/has-unit
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ishim -Itests/unit -c -o $@ $<
@@ -107,7 +110,12 @@ FLAGS := $(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(ALL_LDFLAGS) \
 	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE) $(THIN) $(ENGINE_O)
 $(OBJ)/flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+	$(Q)echo '$(FLAGS)' | cmp -s - $@ || { $(has) build && echo '$(FLAGS)' >$@; }
+# Before a compiler says it in a page: what is missing, in one line.
+has = CC='$(CC)' CXX='$(CXX)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
+	ENGINE=$(ENGINE) scripts/deps -c
+$(OBJ)/has-unit: $(OBJ)/flags
+	$(Q)$(has) unit && touch $@
 
 # Unit tests link archives, so that a test takes what it uses and may put a
 # fake in the place of the rest.  Hooks are never linked: only preloaded.
@@ -130,7 +138,7 @@ $(BUILD)/prog/%: tests/prog/%.c
 		$(if $(filter %_static,$*),-static) \
 		$(if $(filter %_fortified,$*),-O2 -D_FORTIFY_SOURCE=2) -o $@ $< \
 		$(if $(filter tls_%,$*),-lssl -lcrypto)
-$(BUILD)/prog/%: tests/prog/%.cc
+$(BUILD)/prog/%: tests/prog/%.cc | $(OBJ)/has-unit
 	$(say) CXX $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CXX) -O1 -g $(WARN) -MMD -MP -MF $@.d -o $@ $<
@@ -159,10 +167,10 @@ demo:				## see it work: client, verified peer, the wire
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(script)/demo $(BUILD)
 
-test:				## install what the tests need, build, run them
+test:				## install what the tests need, build, run them (TESTS=core some)
 	$(Q)scripts/deps core
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)$(script)/test $(BUILD)
+	$(Q)$(script)/test $(BUILD) $(TESTS)
 
 lint:				## formatter, analysers, the structure of the objects
 	$(Q)scripts/deps lint

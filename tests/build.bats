@@ -114,16 +114,3 @@ shim_by_name()
 	assert_output --partial core
 	assert_output --partial wide
 }
-
-@test "scripts/deps without the right to install names the packages in one line" {
-	# dpkg-query that knows nothing, and a user who may do nothing.
-	mkdir "$RUN_DIR/bin"
-	printf '#!/bin/sh\nexit 0\n' >"$RUN_DIR/bin/dpkg-query"
-	printf '#!/bin/sh\nexit 1\n' >"$RUN_DIR/bin/sudo"
-	printf '#!/bin/sh\necho 1000\n' >"$RUN_DIR/bin/id"
-	chmod +x "$RUN_DIR"/bin/*
-	PATH=$RUN_DIR/bin:$PATH run -1 "$REPO/scripts/deps" build
-	assert_equal "${#lines[@]}" 1
-	assert_output --partial "apt-get install"
-	assert_output --partial libssl-dev
-}
