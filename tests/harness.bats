@@ -199,6 +199,23 @@ native_sink()
 	rm -f "$RUN_DIR"/sanitizer.*
 }
 
+@test "nothing of the caller's environment reaches a test" {
+	# As somebody may call it who has proxies, Python's settings and more.
+	umask 077
+	run -0 env -i PATH="${PATH#*bats*:}" HOME="$HOME" LD_BIND_NOW=1 MINE=1 \
+		http_proxy=http://127.0.0.1:9 PYTHONSTARTUP=/nonexistent \
+		TLSSHIM_LOG_LEVEL=debug LC_TIME=C TMPDIR="$RUN_DIR" \
+		bats --tap "$LIB/environment.bats"
+	assert_line "# PATH"
+	assert_line "# HOME"
+	assert_line "# FROM_SETUP_FILE"
+	assert_line "# 0022"
+	for name in LD_BIND_NOW MINE http_proxy PYTHONSTARTUP TLSSHIM_LOG_LEVEL \
+		LC_TIME TMPDIR; do
+		refute_line "# $name"
+	done
+}
+
 @test "background processes end with the test" {
 	background sleeper sleep 1000
 	local pid=$BG_PID

@@ -150,7 +150,7 @@ time.sleep(1000)'
 import errno, os, socket, sys
 s = socket.socket()
 s.setblocking(False)
-print(errno.errorcode[s.connect_ex(("127.0.0.1", int(sys.argv[1])))])
+print(errno.errorcode[s.connect_ex(("127.0.0.1", int(sys.argv[1])))], flush=True)
 if os.fork() == 0:
     try:
         s.send(b"x")

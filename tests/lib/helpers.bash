@@ -23,7 +23,24 @@ MARKER=plaintext-marker
 # The longest that one command under the shim may take.
 SHIM_TIMEOUT=${SHIM_TIMEOUT:-60}
 
+# Where bats was called without scripts/test: of the caller's environment nothing
+# reaches a test that a program could heed.  Once: what setup_file() exports is
+# the tests' own.
+if [[ -z ${TESTS_SCRUBBED:-} ]]; then
+	for name in $(compgen -e); do
+		case $name in
+		BATS_* | PATH | PWD | HOME | TERM | BUILD_DIR | WAIT | SHIM_TIMEOUT) ;;
+		RANDOM_SEED* | [AUT]*SAN_OPTIONS | SHELLOPTS | BASHOPTS) ;;
+		*) unset "$name" ;;
+		esac
+	done
+	unset name
+	export TESTS_SCRUBBED=1
+fi
+umask 022
 export LC_ALL=C.UTF-8
+# The checkout stays as it is.
+export PYTHONDONTWRITEBYTECODE=1
 
 # Files and processes of this test, or of setup_file, which has no test.
 RUN_DIR=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
