@@ -9,7 +9,8 @@ import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import (ec, ed25519, ed448, padding,
+                                                       rsa)
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID as EKU, NameOID
 
@@ -144,7 +145,34 @@ def cert(cn, issuer=None, k=None, ca=None, names=None, names_critical=False,
         b = b.add_extension(extension, critical)
     if isinstance(signer, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         digest = None
+    if digest and digest.name in ("sha1", "md5"):
+        return Cert(weakly_signed(b.sign(signer, SHA256), signer, digest), k,
+                    issuer)
     return Cert(b.sign(signer, digest), k, issuer)
+
+
+# AlgorithmIdentifiers of signatures (RFC 3279, 4055, 5758).
+ALGORITHMS = {
+    ("rsa", "sha256"): "300d06092a864886f70d01010b0500",
+    ("rsa", "sha1"): "300d06092a864886f70d0101050500",
+    ("rsa", "md5"): "300d06092a864886f70d0101040500",
+    ("ec", "sha256"): "300a06082a8648ce3d040302",
+    ("ec", "sha1"): "300906072a8648ce3d0401"}
+
+
+def weakly_signed(x, signer, digest):
+    """x with another signature, which newer builders refuse to make."""
+    kind = "rsa" if isinstance(signer, rsa.RSAPrivateKey) else "ec"
+    algorithm = bytes.fromhex(ALGORITHMS[kind, digest.name])
+    tbs = x.tbs_certificate_bytes
+    # Behind a header of three or four bytes, by its length.
+    body = tbs[2 + (tbs[1] & 127 if tbs[1] > 127 else 0):]
+    tbs = der(0x30, body.replace(
+        bytes.fromhex(ALGORITHMS[kind, "sha256"]), algorithm, 1))
+    signature = signer.sign(tbs, padding.PKCS1v15(), digest) \
+        if kind == "rsa" else signer.sign(tbs, ec.ECDSA(digest))
+    return x509.load_der_x509_certificate(
+        der(0x30, tbs + algorithm + der(3, b"\0" + signature)))
 
 
 def unknown(critical):
