@@ -21,7 +21,7 @@ PYTHON=/usr/bin/python3
 # contains this.
 MARKER=plaintext-marker
 # The longest that one command under the shim may take.
-SHIM_TIMEOUT=${SHIM_TIMEOUT:-60}
+SHIM_TIMEOUT=${SHIM_TIMEOUT:-180}
 
 # Where bats was called without scripts/test: of the caller's environment nothing
 # reaches a test that a program could heed.  Once: what setup_file() exports is
@@ -81,14 +81,14 @@ stop_background()
 	done
 }
 
-# wait_for COMMAND...: until it succeeds; fails after $WAIT seconds (20).
+# wait_for COMMAND...: until it succeeds; fails after $WAIT seconds (60).
 wait_for()
 {
-	local deadline=$((SECONDS + ${WAIT:-20}))
+	local deadline=$((SECONDS + ${WAIT:-60}))
 
 	until "$@"; do
 		if ((SECONDS > deadline)); then
-			fail "still not so after ${WAIT:-20} s: $*" || return
+			fail "still not so after ${WAIT:-60} s: $*" || return
 		fi
 		sleep 0.01
 	done
