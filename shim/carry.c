@@ -31,7 +31,7 @@ struct option {
 	int level;
 	int name;
 	bool is_size;
-	char text[24];
+	char text[32];
 };
 
 static const struct option carried[] = {
