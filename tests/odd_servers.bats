@@ -166,19 +166,19 @@ times_out()
 
 	start_server tlsserver localhost stall
 	times_out 0.5
-	awk "BEGIN { t = $EPOCHREALTIME - $start; exit !(t > 2.5 && t < 10) }"
+	awk "BEGIN { t = $EPOCHREALTIME - $start; exit !(t > 2.5 && t < 60) }"
 }
 
 @test "a server that stalls within a record's header" {
 	RECORDER="--shape stall=3" start_server tlsserver localhost handshake stall
-	WAYS="blocking poll" times_out 0.3
+	WAYS="blocking poll" times_out 1
 }
 
 @test "a server that stalls after each record of a TLS 1.3 handshake" {
 	for n in 1 2 3 4 5; do
 		RECORDER="--shape stall-record=$n" start_server tlsserver localhost \
 			handshake stall
-		WAYS="blocking poll" times_out 0.2
+		WAYS="blocking poll" times_out 1
 		rm "$RUN_DIR/shim.log"
 		stop_background
 	done
@@ -188,7 +188,7 @@ times_out()
 	for n in 1 2 3 4 5; do
 		RECORDER="--shape stall-record=$n" start_server tlsserver localhost \
 			--max TLSv1.2 handshake stall
-		WAYS="blocking poll" times_out 0.2
+		WAYS="blocking poll" times_out 1
 		rm "$RUN_DIR/shim.log"
 		stop_background
 	done
@@ -196,7 +196,7 @@ times_out()
 
 @test "a server that gives one byte at a time does not prolong the handshake" {
 	RECORDER="--shape chunk=1,delay=0.01" start_server tlsserver localhost handshake stall
-	WAYS="blocking poll retry" times_out 0.4
+	WAYS="blocking poll retry" times_out 1
 }
 
 @test "a program that asks late learns of the timeout all the same" {

@@ -73,7 +73,7 @@ run_oracle()
 		"$BUILD_DIR/prog/$program" "$scenario" 2>&1 || status=$?
 	echo "status $status"
 	# It hears the rest of what was said first, bounded.
-	WAIT=12 wait_for test -e "$said"
+	wait_for test -e "$said"
 	cat "$said"
 }
 
