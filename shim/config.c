@@ -20,6 +20,7 @@
 #include "peers.h"
 #include "real.h"
 #include "rules.h"
+#include "scope.h"
 #include "settings.h"
 
 #define PREFIX "TLSSHIM_"
@@ -381,6 +382,25 @@ static void read_rules(struct config *c)
 			4 * VALUE_QUOTE_MAX, path);
 }
 
+/* What a library before us makes of connections is seen too late: it may dial
+ * a proxy where the program dials a selected port, or not call us at all. */
+static void check_order(struct config *c)
+{
+	const char *other = c->error[0] ? NULL : scope_before_us();
+
+	if (other && scope_is_copy(other))
+		log_format(c->error, sizeof(c->error),
+			"another copy of libtlsshim.so, %.*s, is loaded before "
+			"this one: name one of them in LD_PRELOAD",
+			4 * VALUE_QUOTE_MAX, other);
+	else if (other)
+		log_format(c->error, sizeof(c->error),
+			"%.*s is loaded before libtlsshim.so and has a "
+			"connect() of its own, which decides where connections "
+			"go: put libtlsshim.so first in LD_PRELOAD",
+			4 * VALUE_QUOTE_MAX, other);
+}
+
 static enum config_state parse_settings(void)
 {
 	struct config *c = &process_config;
@@ -393,6 +413,7 @@ static enum config_state parse_settings(void)
 		read_rules(c);
 	if (!config_selects(c) && !c->error[0] && !c->plaintext)
 		return CONFIG_IDLE;
+	check_order(c);
 	log_set_style(c->log_style);
 	error = log_setup(c->log_sink, c->log_path, c->log_level);
 	if (error && !c->error[0])

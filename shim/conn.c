@@ -12,6 +12,7 @@
 #include <sys/single_threaded.h>
 #include <time.h>
 #include "idle.h"
+#include "fdtab.h"
 #include "keeper.h"
 #include "quiet.h"
 #include "real.h"
@@ -244,6 +245,7 @@ void conn_recover_hold(void)
 		is_on_signal_stack())
 		return;
 	conn_held.c = NULL;
+	fdtab_shown = 0;
 	if (lost.counted)
 		atomic_fetch_sub(lost.c->waiters, 1);
 	conn_put(lost.c);

@@ -288,7 +288,7 @@ static int start_nonblocking(struct conn *c)
 	int r, err;
 
 	real(fcntl)(c->real, F_SETFL, flags | O_NONBLOCK);
-	r = real(connect)(c->real, &c->target.any, c->addr_len);
+	r = wait_connect(c, &c->target.any, c->addr_len);
 	err = r < 0 ? errno : 0;
 	/* Waits on it are told apart call by call. */
 	real(fcntl)(c->real, F_SETFL, flags & ~O_NONBLOCK);

@@ -14,6 +14,7 @@
 
 _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 atomic_bool fdtab_used IDLE_DATA;
+__thread int fdtab_shown;
 
 static fdtab_cell *cell_of(int fd)
 {
@@ -66,7 +67,7 @@ struct conn *fdtab_get_slow(int fd)
 			(value & (FDTAB_EPOLL | FDTAB_PLUGGED)))
 			return NULL;
 		if (value & FDTAB_HIDDEN)
-			return &conn_hidden;
+			return fdtab_is_shown(fd) ? NULL : &conn_hidden;
 		c = conn_in(value);
 		if (!conn_is_ours(c)) {
 			conn_disown_all();

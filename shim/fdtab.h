@@ -80,7 +80,7 @@ static inline bool fdtab_is_used(void)
  * The connection behind a number, with a reference that the caller returns by
  * conn_put() (or by declaring the variable conn_ref); NULL when the number is
  * none of ours.  A hidden number gives the connection conn_hidden, all of
- * whose operations fail with EBADF.
+ * whose operations fail with EBADF, unless it is shown.
  */
 static inline struct conn *fdtab_get(int fd)
 {
@@ -112,9 +112,23 @@ void fdtab_plug(int fd, struct conn *c);
  * owns it or NULL. */
 bool fdtab_hide(int fd, struct conn *c);
 void fdtab_unhide(int fd);
+
+/*
+ * The hidden number that this thread has just handed to the next definition of
+ * a call, plus 1, or 0.  To another preloaded library, which may be the one
+ * that is called, and which looks at the socket through our hooks, it is a
+ * number like any other.
+ */
+extern __thread int fdtab_shown __attribute__((tls_model("initial-exec")));
+
+static inline bool fdtab_is_shown(int fd)
+{
+	return fdtab_shown == fd + 1;
+}
+
 static inline bool fdtab_is_hidden(int fd)
 {
-	return (fdtab_peek(fd) & FDTAB_HIDDEN) != 0;
+	return (fdtab_peek(fd) & FDTAB_HIDDEN) && !fdtab_is_shown(fd);
 }
 
 /* The epoll set behind a number, or NULL; no reference is taken (sets are

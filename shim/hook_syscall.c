@@ -163,8 +163,3 @@ void *hook_syscall_target(long n, long a)
 		return (void *)(six_args)by_number;
 	return (void *)real(syscall);
 }
-
-void *hook_dlopen_target(void)
-{
-	return (void *)real(dlopen);
-}

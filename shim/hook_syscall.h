@@ -22,9 +22,6 @@ static inline bool hook_clone_restricts(uint64_t flags)
  * argument is a. */
 void *hook_syscall_target(long n, long a);
 
-/* The next dlopen(3). */
-void *hook_dlopen_target(void);
-
 /* The next vfork(2). */
 void *hook_vfork_target(void);
 

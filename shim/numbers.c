@@ -124,8 +124,13 @@ int numbers_close_range(unsigned first, unsigned last, int flags)
 int numbers_fresh(int fd)
 {
 	fdtab_unnote(fd, FDTAB_SETTLED | FDTAB_SET);
-	if (fd < 0 || fdtab_peek(fd) <= FDTAB_NOTES || fdtab_is_hidden(fd) ||
-		keeper_is_borrowed())
+	if (fd < 0 || fdtab_peek(fd) <= FDTAB_NOTES || keeper_is_borrowed())
+		return fd;
+	if (fdtab_is_shown(fd))
+		/* proxychains puts a socket of its own in the place of the one
+		 * that it is to connect: it is ours as that was. */
+		real(fcntl)(fd, F_SETFD, FD_CLOEXEC);
+	if (fdtab_peek(fd) & FDTAB_HIDDEN)
 		return fd;
 	epollset_closed(fd);
 	let_go(fdtab_take(fd));

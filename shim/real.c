@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the next definition of each interposed call.  Knows dlsym and what it
- * works on; the only file that may.
+ * Finds the next definition of each interposed call.  Knows the C library's own
+ * dlsym, since that name is a hook of ours, and what it works on; the only file
+ * that may.
  */
 #include "real.h"
 
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "idle.h"
+#include "scope.h"
 
 struct real_calls real_calls IDLE_DATA;
 
@@ -30,10 +32,35 @@ static long no_such_call(void)
 	return -1;
 }
 
+static void *no_such_symbol(void *handle, const char *name)
+{
+	(void)handle;
+	(void)name;
+	return NULL;
+}
+
+typedef void *(*look_up)(void *handle, const char *name);
+
+/* The C library's dlsym(3).  For RTLD_NEXT it is to be called by code of this
+ * library. */
+static look_up libc_dlsym(void)
+{
+	static void *known IDLE_DATA;
+	void *found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (found)
+		return (look_up)found;
+	found = scope_of_libc("dlsym");
+	if (!found)
+		found = (void *)no_such_symbol;
+	__atomic_store_n(&known, found, __ATOMIC_RELAXED);
+	return (look_up)found;
+}
+
 void *real_find(void *place, const char *name)
 {
 	int saved_errno = errno;
-	void *found = dlsym(RTLD_NEXT, name);
+	void *found = libc_dlsym()(RTLD_NEXT, name);
 
 	if (!found)
 		found = (void *)no_such_call;
@@ -44,7 +71,7 @@ void *real_find(void *place, const char *name)
 
 void *real_symbol(void *handle, const char *name)
 {
-	return dlsym(handle, name);
+	return libc_dlsym()(handle, name);
 }
 
 /* What this library's dynamic section says of its own calls of others. */
@@ -93,7 +120,8 @@ static void bind_own_calls(void)
 		const ElfW(Rela) *call = &b.calls[i];
 		const ElfW(Sym) *symbol = &b.symbols[ELF64_R_SYM(call->r_info)];
 		void **slot = (void **)(self->l_addr + call->r_offset);
-		void *found = dlsym(RTLD_DEFAULT, b.names + symbol->st_name);
+		void *found =
+			libc_dlsym()(RTLD_DEFAULT, b.names + symbol->st_name);
 
 		if (found && *slot != found)
 			__atomic_store_n(slot, found, __ATOMIC_RELAXED);
@@ -117,5 +145,5 @@ void *real_of_libgcc(const char *name)
 {
 	void *libgcc = real(dlopen)("libgcc_s.so.1", RTLD_NOW);
 
-	return libgcc ? dlsym(libgcc, name) : NULL;
+	return libgcc ? libc_dlsym()(libgcc, name) : NULL;
 }

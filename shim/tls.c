@@ -14,15 +14,19 @@
 #include "config.h"
 #include "log.h"
 #include "real.h"
+#include "scope.h"
 
 #define ENGINE_FILE "tlsshim/engine.so"
 
 /* RTLD_DEEPBIND: what the engine calls is libc's and its own, never ours or
- * the program's.  The sanitizers' runtimes refuse it. */
+ * the program's.  The sanitizers' runtimes end a program that asks for it: that
+ * of the program does not hear of the engine, our own gets it without. */
 #ifdef TLSSHIM_SANITIZED
 #define ENGINE_FLAGS (RTLD_NOW | RTLD_LOCAL)
+#define engine_dlopen real(dlopen)
 #else
 #define ENGINE_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
+#define engine_dlopen ((__typeof__(dlopen) *)scope_of_libc("dlopen"))
 #endif
 
 /* No signal handler meets it: see gate.h. */
@@ -98,7 +102,7 @@ static const struct tls_engine *open_engine(struct tls_failure *why)
 			"find " ENGINE_FILE);
 		return NULL;
 	}
-	handle = real(dlopen)(engine_file, ENGINE_FLAGS);
+	handle = engine_dlopen(engine_file, ENGINE_FLAGS);
 	if (!handle) {
 		log_format(why->text, sizeof(why->text),
 			"cannot load the TLS engine: %s (reinstall tlsshim: "

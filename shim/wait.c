@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/single_threaded.h>
 #include "faults.h"
+#include "fdtab.h"
 #include "real.h"
 
 int64_t wait_deadline(int64_t timeout)
@@ -147,11 +148,18 @@ int wait_open(struct conn *c, int64_t deadline)
 	}
 }
 
+static void connect_done(struct conn_hold *outer)
+{
+	fdtab_shown = 0;
+	conn_hold_end(outer);
+}
+
 int wait_connect(struct conn *c, const struct sockaddr *addr, socklen_t len)
 {
-	__attribute__((cleanup(conn_hold_done),
-		unused)) struct conn_hold outer = conn_hold_begin(c, false);
+	__attribute__((cleanup(connect_done), unused)) struct conn_hold outer =
+		conn_hold_begin(c, false);
 
+	fdtab_shown = c->real + 1;
 	return real(connect)(c->real, addr, len);
 }
 

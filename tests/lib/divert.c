@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "divert.h"
@@ -81,10 +82,14 @@ __attribute__((constructor)) static void read_environment(void)
 		strcpy(which, value);
 }
 
-/* The shim hides its own sockets from the program. */
-static bool is_hidden(int fd)
+/* The shim's own sockets have numbers out of the program's way (highfd.c).
+ * What it is calling us for it does not hide from us. */
+static bool is_of_shim(int fd)
 {
-	return fcntl(fd, F_GETFD) < 0 && NEXT(fcntl)(fd, F_GETFD) >= 0;
+	struct rlimit limit;
+
+	return fd >= 768 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+				    (rlim_t)fd >= limit.rlim_cur / 2);
 }
 
 static bool is_stream(int fd)
@@ -103,7 +108,7 @@ static bool is_to_divert(int fd, const struct sockaddr *addr, socklen_t len)
 		return false;
 	if (addr->sa_family == AF_INET6 && len < sizeof(struct sockaddr_in6))
 		return false;
-	return is_stream(fd) && (!strcmp(which, "all") || is_hidden(fd));
+	return is_stream(fd) && (!strcmp(which, "all") || is_of_shim(fd));
 }
 
 /* ---- the question ---- */
