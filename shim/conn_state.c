@@ -140,7 +140,10 @@ static void fail_handshake(struct conn *c)
 	log_format(why, sizeof(why), "%s%s", failure->text,
 		c->several_names && failure->kind == TLS_FAIL_TRUST
 			? "; several names were looked up for this address and "
-			  "must all be in it: TLSSHIM_SERVER_NAME can settle it"
+			  "must all be in it: TLSSHIM_SERVER_NAME can settle "
+			  "it, "
+			  "or server-name in a section of TLSSHIM_CONFIG for "
+			  "this address"
 			: "");
 	conn_fail(c, conn_errno(failure), why);
 }

@@ -354,6 +354,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	conn_ref struct conn *c = NULL;
 	enum kind kind =
 		choice.verdict == POLICY_PLAIN ? KIND_OTHER : kind_of(fd);
+	char why[sizeof(config_get()->error)];
 	int r;
 
 	if (kind == KIND_UNKNOWN)
@@ -362,8 +363,10 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 			"(getsockopt)");
 	if (kind == KIND_OTHER || is_in_use(fd))
 		return real(connect)(fd, addr, len);
-	if (choice.verdict == POLICY_REFUSE)
-		return refuse_choice(addr, &found, choice.why);
+	if (choice.verdict == POLICY_REFUSE) {
+		policy_reason(why, sizeof(why), &choice);
+		return refuse_choice(addr, &found, why);
+	}
 	if (keeper_is_guest())
 		return refuse_choice(addr, &found,
 			"a child of vfork() runs in its parent's memory and "

@@ -10,6 +10,8 @@
 #include <string.h>
 #include "section.h"
 
+#define LOCALHOST "localhost"
+
 /* sin_port and sin6_port lie at the same place.  In host order. */
 static uint16_t port_of(const struct sockaddr *addr)
 {
@@ -43,8 +45,23 @@ static const struct config_ports *rule_for(
 	return NULL;
 }
 
+static bool is_loopback(const struct names_address *address)
+{
+	static const unsigned char v6[16] = {[15] = 1};
+
+	return names_address_is_v4(address)
+		       ? address->ip[12] == 127
+		       : !memcmp(address->ip, v6, sizeof(v6));
+}
+
 /* ---- sections ---- */
 
+static bool is_by_name(const struct config_section *s)
+{
+	return s->kind <= CONFIG_HOST_SUFFIX;
+}
+
+/* By the name, or, where that is NULL, by the address. */
 static const struct config_section *best_section(const struct config *config,
 	const char *name, const struct names_address *address, uint16_t port)
 {
@@ -53,20 +70,50 @@ static const struct config_section *best_section(const struct config *config,
 	for (unsigned i = 0; i < config->n_sections; i++) {
 		const struct config_section *s = &config->sections[i];
 
-		if (section_is_for(s, name, address, port) &&
+		if (is_by_name(s) == (name != NULL) &&
+			section_is_for(s, name, address, port) &&
 			(!best || section_is_before(s, best)))
 			best = s;
 	}
 	return best;
 }
 
+static bool is_less(
+	const struct config_section *a, const struct config_section *b)
+{
+	const char *key;
+
+	if (a->plaintext || b->plaintext)
+		return a->plaintext && !b->plaintext;
+	return policy_compare(&a->dest, &b->dest, &key) == POLICY_WEAKER;
+}
+
+/* The section for an address whatever it was looked up as. */
+static const struct config_section *section_of_address(
+	const struct config *config, const struct names_address *address,
+	uint16_t port)
+{
+	const struct config_section *section =
+		best_section(config, NULL, address, port);
+	const struct config_section *localhost =
+		is_loopback(address)
+			? best_section(config, LOCALHOST, address, port)
+			: NULL;
+
+	if (!localhost || (section && section->kind == CONFIG_HOST_NETWORK &&
+				  is_less(localhost, section)))
+		return section;
+	return localhost;
+}
+
 /* A connection whose name is not known may be to one of these. */
-static bool may_be_named(const struct config *config, uint16_t port)
+static bool may_be_named(const struct config *config, uint16_t port,
+	const struct config_section *but)
 {
 	for (unsigned i = 0; i < config->n_sections; i++) {
 		const struct config_section *s = &config->sections[i];
 
-		if (s->kind <= CONFIG_HOST_SUFFIX && !s->plaintext &&
+		if (s != but && is_by_name(s) && !s->plaintext &&
 			section_has_port(s, port))
 			return true;
 	}
@@ -116,15 +163,6 @@ static struct policy_choice choose_tls(const struct config *config,
 	return choice;
 }
 
-static bool is_loopback(const struct names_address *address)
-{
-	static const unsigned char v6[16] = {[15] = 1};
-
-	return names_address_is_v4(address)
-		       ? address->ip[12] == 127
-		       : !memcmp(address->ip, v6, sizeof(v6));
-}
-
 static struct policy_choice choose_plain(
 	const struct config *config, const struct names_address *address)
 {
@@ -143,70 +181,148 @@ static struct policy_choice choose_plain(
 			  "destination");
 }
 
-/* The section of all names that count; false: they have different ones. */
-static bool find_section(const struct config *config,
-	const struct names_found *found, const struct names_address *address,
-	uint16_t port, const struct config_section **section)
-{
-	unsigned n = names_of(config, found);
+/* What is known of a destination. */
+struct place {
+	const struct config *config;
+	const struct names_found *found;
+	struct names_address address; /* as the kernel means it */
+	uint16_t port;
+	unsigned n;	    /* names that count */
+	bool is_identified; /* by the look-up's own result */
+	const struct config_section *by_address;
+};
 
+/* The section for one of its names, or for the address. */
+static const struct config_section *section_of_name(
+	const struct place *p, const char *name)
+{
+	const struct config_section *s;
+
+	/* No more than the address says. */
+	if (!p->is_identified && is_loopback(&p->address) &&
+		!strcmp(name, LOCALHOST))
+		return p->by_address;
+	s = best_section(p->config, name, &p->address, p->port);
+	return s ? s : p->by_address;
+}
+
+/* The section of all names that count; false: they have different ones. */
+static bool find_section(
+	const struct place *p, const struct config_section **section)
+{
 	*section =
-		best_section(config, n ? found->names[0] : NULL, address, port);
-	for (unsigned i = 1; i < n; i++)
-		if (best_section(config, found->names[i], address, port) !=
-			*section)
+		p->n ? section_of_name(p, p->found->names[0]) : p->by_address;
+	for (unsigned i = 1; i < p->n; i++)
+		if (section_of_name(p, p->found->names[i]) != *section)
 			return false;
 	return true;
 }
 
-/*
- * That an address is the only one of a name's does not say that the name was
- * meant: no certificate will prove it here, so an exemption by name does not
- * stand against a section for the address.
- */
-static const struct config_section *exempt_by_address(
-	const struct config *config, const struct config_section *exemption,
-	const struct names_address *address, uint16_t port)
+/* The key by which a section by name asks less than what holds for the address,
+ * or NULL. */
+static const char *weakness(
+	const struct place *p, const struct config_section *s)
 {
-	const struct config_section *other =
-		best_section(config, NULL, address, port);
+	const struct config_section *by_address = p->by_address;
+	const char *key = NULL;
+	bool is_set = by_address || rule_for(p->config, p->port);
+	enum policy_rank tolerated = is_set ? POLICY_AS_STRICT : POLICY_OTHER;
 
-	return other && !other->plaintext ? other : exemption;
+	if (by_address && by_address->plaintext)
+		return NULL;
+	if (!is_set && !may_be_named(p->config, p->port, s))
+		return s->plaintext && choose_plain(p->config, &p->address)
+						       .verdict != POLICY_PLAIN
+			       ? "plaintext"
+			       : NULL;
+	if (s->plaintext)
+		return "plaintext";
+	return policy_compare(&s->dest,
+		       by_address ? &by_address->dest : &p->config->base,
+		       &key) > tolerated
+		       ? key
+		       : NULL;
+}
+
+static struct policy_choice refuse_weaker(
+	const struct config_section *section, const char *key)
+{
+	struct policy_choice choice = refuse(
+		"asks less of the server than what holds for the address, and "
+		"the program did not pass connect() what its look-up gave: "
+		"give the address a section that says the same");
+
+	choice.weaker = key;
+	choice.line = section->line;
+	return choice;
+}
+
+/* One of the names that were lost may have a section that asks for more. */
+static bool may_be_less(
+	const struct place *p, const struct config_section *section)
+{
+	const char *key;
+
+	return section->plaintext ||
+	       policy_compare(&section->dest, &p->config->base, &key) >
+		       POLICY_AS_STRICT;
+}
+
+static struct policy_choice choose_named(const struct place *p)
+{
+	const struct config_section *section;
+	const char *key = NULL;
+	bool guarded;
+
+	if (!find_section(p, &section))
+		return refuse("the names of this address have different "
+			      "sections in TLSSHIM_CONFIG: give them one, or "
+			      "set TLSSHIM_NAMES=latest");
+	if (section != p->by_address && !p->is_identified)
+		key = weakness(p, section);
+	if (key)
+		return refuse_weaker(section, key);
+	guarded = !p->n && may_be_named(p->config, p->port, NULL);
+	if (guarded && section && p->found &&
+		p->found->source == NAMES_UNSURE && may_be_less(p, section))
+		section = NULL;
+	if (section && section->plaintext)
+		return (struct policy_choice){.verdict = POLICY_PLAIN};
+	if (section || guarded || rule_for(p->config, p->port))
+		return choose_tls(p->config, section, p->port);
+	return choose_plain(p->config, &p->address);
 }
 
 struct policy_choice policy_choose(const struct config *config,
 	const struct sockaddr *addr, socklen_t len,
 	const struct names_found *found)
 {
-	const struct config_section *section = NULL;
-	struct names_address address;
-	bool guarded;
-	uint16_t port;
+	struct place p = {.config = config, .found = found};
 
 	/* Longer than any address: the kernel says EINVAL. */
 	if (len > sizeof(struct sockaddr_storage) ||
-		!names_address(addr, len, &address))
+		!names_address(addr, len, &p.address))
 		return (struct policy_choice){.verdict = POLICY_PLAIN};
-	names_address_mean(address.ip);
+	names_address_mean(p.address.ip);
 	if (config->error[0])
 		return refuse(config->error);
-	port = port_of(addr);
-	if (!find_section(config, found, &address, port, &section))
-		return refuse("the names of this address have different "
-			      "sections in TLSSHIM_CONFIG: give them one, or "
-			      "set TLSSHIM_NAMES=latest");
-	guarded = !names_of(config, found) && may_be_named(config, port);
-	/* One of the names that were lost may have a section. */
-	if (guarded && found && found->source == NAMES_UNSURE)
-		section = NULL;
-	if (section && section->plaintext && found &&
-		found->source == NAMES_ONLY)
-		section = exempt_by_address(config, section, &address, port);
-	if (section && section->plaintext)
-		return (struct policy_choice){.verdict = POLICY_PLAIN};
-	if (section || guarded || rule_for(config, port))
-		return choose_tls(config, section, port);
-	return choose_plain(config, &address);
+	p.port = port_of(addr);
+	p.n = names_of(config, found);
+	p.is_identified = found && found->source == NAMES_IDENTITY;
+	p.by_address = section_of_address(config, &p.address, p.port);
+	return choose_named(&p);
+}
+
+void policy_reason(
+	char *buf, unsigned size, const struct policy_choice *refused)
+{
+	if (refused->weaker)
+		log_format(buf, size,
+			"the section in line %u of "
+			"TLSSHIM_CONFIG (%s) %s",
+			refused->line, refused->weaker, refused->why);
+	else
+		log_format(buf, size, "%s", refused->why);
 }
 
 /* The address in binary, as a certificate has it: 4 bytes for IPv4, mapped or
@@ -318,7 +434,9 @@ bool policy_identity(const struct config *config,
 		return true;
 	default:
 		*source = "not all names that were looked up for this address "
-			  "are known: TLSSHIM_SERVER_NAME can settle it";
+			  "are known: TLSSHIM_SERVER_NAME can settle it, or "
+			  "server-name in a section of TLSSHIM_CONFIG for "
+			  "this address";
 		return false;
 	}
 	identity_names(config, found, &address, id);

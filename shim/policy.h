@@ -32,7 +32,27 @@ struct policy_choice {
 	const struct config_dest *dest; /* what holds for it */
 	uint16_t port;			/* to dial, in host order */
 	const char *why; /* a clause for the log, where it is refused */
+	/* Where a section by name may not hold: its line, and the key by which
+	 * it is weaker; else NULL. */
+	const char *weaker;
+	unsigned line;
 };
+
+/* The clause for the log: at most size - 1 bytes and a NUL. */
+void policy_reason(
+	char *buf, unsigned size, const struct policy_choice *refused);
+
+/* Does one destination ask as much of a peer as another? */
+enum policy_rank {
+	POLICY_AS_STRICT, /* what it accepts the other accepts, too */
+	POLICY_OTHER,	  /* no telling: another CA, say */
+	POLICY_WEAKER,
+};
+
+/* What a asks, compared to b.  *key is the first of the gravest differences,
+ * as the file of TLSSHIM_CONFIG has it; NULL where there is none. */
+enum policy_rank policy_compare(const struct config_dest *a,
+	const struct config_dest *b, const char **key);
 
 /* Does the choice depend on names?  Else found may be NULL below. */
 bool policy_needs_names(const struct config *config);
@@ -42,12 +62,23 @@ bool policy_needs_names(const struct config *config);
  *   not AF_INET or AF_INET6, or too short	plain (the kernel will answer)
  *   bad settings				refused
  *   names that have different sections		refused
+ *   a section by name that asks less than what
+ *   holds for the address, and the program did
+ *   not pass the look-up's own result		refused
  *   a section, the most specific one		TLS, or plain if it is exempted
  *   no name is known, or not every one, and
  *   a section of a name has this port		TLS, as the base has it
  *   a port of TLSSHIM_PORTS			TLS
  *   plaintext is denied			refused
  *   else					plain
+ *
+ * A name that was looked up for an address is a guess of what a connection to
+ * it is for, and whoever owns the name chooses the address.  What holds for the
+ * address: its section; or the base, where TLSSHIM_PORTS has the port; or,
+ * where sections of other names have the port, no less than the base (what
+ * cannot be compared will do); or nothing.  A loopback address is "localhost"
+ * by itself: sections of that name are sections of the address, looked up or
+ * not, but for one that is weaker than another of the address.
  */
 struct policy_choice policy_choose(const struct config *config,
 	const struct sockaddr *addr, socklen_t len,

@@ -61,7 +61,7 @@ use=1: 0"
 	lookups look=www.test look=db.test copy=0 look=www.test copy=0
 	assert_output "copy=0: EACCES
 copy=0: EACCES"
-	assert_log "refused: certificate is not valid for the name www.test .*; several names were looked up for this address and must all be in it: TLSSHIM_SERVER_NAME can settle it"
+	assert_log "refused: certificate is not valid for the name www.test .*; several names were looked up for this address and must all be in it: TLSSHIM_SERVER_NAME can settle it, or server-name in a section of TLSSHIM_CONFIG for this address"
 	assert_equal "$(grep -c refused "$RUN_DIR/shim.log")" 2
 	assert_wire_is_tls
 }
@@ -71,6 +71,17 @@ copy=0: EACCES"
 	TLSSHIM_SERVER_NAME=db.test lookups look=db.test look=www.test copy=0 use=1
 	assert_output "copy=0: 0
 use=1: 0"
+	assert_verified db.test setting
+}
+
+@test "of two servers, each with several names, a section for each address settles it" {
+	add_host db.test 127.0.0.2
+	add_host www.test 127.0.0.2
+	RECORDER=' ' start_server tlsserver db.test handshake read
+	printf '[127.0.0.1:%s]\nserver-name = db.test\n[127.0.0.2:%s]\nserver-name = www.test\n' \
+		"$PORT" "$PORT" >"$RUN_DIR/rules.ini"
+	TLSSHIM_CONFIG=$RUN_DIR/rules.ini lookups look=db.test look=www.test to=127.0.0.1
+	assert_output "to=127.0.0.1: 0"
 	assert_verified db.test setting
 }
 
@@ -113,7 +124,7 @@ copy=0: 0"
 	lookups look=db.test "${steps[@]}" copy=0 use=0
 	assert_output "copy=0: EACCES
 use=0: 0"
-	assert_log "refused: not all names that were looked up for this address are known: TLSSHIM_SERVER_NAME can settle it"
+	assert_log "refused: not all names that were looked up for this address are known: TLSSHIM_SERVER_NAME can settle it, or server-name in a section of TLSSHIM_CONFIG for this address"
 	assert_wire_is_tls --connections 1
 }
 

@@ -115,6 +115,53 @@ ca-file = $CA_DIR/ca.pem"
 	assert_log "localhost:$PORT: refused: "
 }
 
+@test "a mere look-up never weakens what holds for an address" {
+	serve db.test handshake echo
+	add_host metrics.test 127.0.0.1
+	add_host old.test 127.0.0.1
+	rules <<-RULES
+	[metrics.test:*]
+	plaintext = allow
+	[old.test:*]
+	verify = insecure-none
+	RULES
+	local program='
+import socket, sys
+port = int(sys.argv[2])
+socket.getaddrinfo(sys.argv[1], port)
+s = socket.socket()
+try:
+    s.connect(("127.0.0.1", port))
+    s.sendall(b"plaintext-marker")
+    print("connected")
+except OSError as e:
+    print(e.strerror)'
+	export TLSSHIM_PORTS=$PORT
+	run -0 shim "$PYTHON" -c "$program" metrics.test "$PORT"
+	assert_output "Permission denied"
+	assert_log "metrics.test:$PORT: refused: the section in line 1 of TLSSHIM_CONFIG \(plaintext\) asks less of the server than what holds for the address, and the program did not pass connect\(\) what its look-up gave: give the address a section that says the same"
+	run -0 shim "$PYTHON" -c "$program" old.test "$PORT"
+	assert_output "Permission denied"
+	assert_log "old.test:$PORT: refused: the section in line 3 of TLSSHIM_CONFIG \(verify\) asks less"
+	assert_wire_silent
+	# What the program says by the result itself holds.
+	serve unknown handshake echo
+	export TLSSHIM_PORTS=$PORT
+	knocks blocking old.test "$PORT"
+	assert_line "blocking: open, $MARKER"
+}
+
+@test "a section for localhost holds for a program that knows localhost by itself" {
+	serve unknown handshake http
+	rules <<-RULES
+	[localhost:$PORT]
+	ca-file = $CA_DIR/other-ca.pem
+	RULES
+	run -0 shim curl -sS "http://localhost:$PORT/say/$MARKER"
+	assert_output "$MARKER"
+	assert_tls ""
+}
+
 @test "names of one address with different sections are refused, unless TLSSHIM_NAMES=latest" {
 	serve two-names handshake echo
 	rules <<-RULES

@@ -282,6 +282,94 @@ static void says_whom_the_peer_must_be(void **state)
 	}
 }
 
+/* By each key, from one side and from the other. */
+static void tells_the_weaker_of_two(void **state)
+{
+	static const struct {
+		struct config_dest a, b;
+		enum policy_rank rank, reverse;
+		const char *key, *reverse_key;
+	} rows[] = {
+#define EQUAL POLICY_AS_STRICT, POLICY_AS_STRICT, NULL, NULL
+#define LESS(key) POLICY_WEAKER, POLICY_AS_STRICT, key, NULL
+#define OTHER(key) POLICY_OTHER, POLICY_OTHER, key, key
+		{{0}, {0}, EQUAL},
+		{{.tls.verify = TLS_VERIFY_INSECURE_NO_NAME}, {0},
+			LESS("verify")},
+		{{.tls.verify = TLS_VERIFY_INSECURE_NONE},
+			{.tls.verify = TLS_VERIFY_INSECURE_NO_NAME},
+			LESS("verify")},
+		{{.server_name = "x"}, {.server_name = "x"}, EQUAL},
+		{{.server_name = "x"}, {0}, OTHER("server-name")},
+		{{.server_name = "x"}, {.server_name = "y"},
+			OTHER("server-name")},
+		{{.tls.ca_file = "/a"}, {.tls.ca_file = "/a"}, EQUAL},
+		{{.tls.ca_file = "/a"}, {0}, OTHER("ca-file")},
+		{{.tls.ca_file = "/a"}, {.tls.ca_file = "/b"},
+			OTHER("ca-file")},
+		{{.tls.ca_dir = "/a"}, {0}, OTHER("ca-dir")},
+		{{0}, {.tls.no_partial_chain = true}, LESS("partial-chain")},
+		{{0}, {.tls.x509_strict = true}, LESS("x509-strict")},
+		{{0}, {.tls.crl_file = "/a"}, LESS("crl-file")},
+		{{0}, {.tls.crl_dir = "/a"}, LESS("crl-file")},
+		{{.tls.crl_file = "/a"}, {.tls.crl_file = "/b"},
+			OTHER("crl-file")},
+		{{.tls.crl_file = "/a", .tls.crl_insecure_soft = true},
+			{.tls.crl_file = "/a"}, LESS("crl")},
+		{{.tls.ocsp = TLS_OCSP_OFF}, {0}, LESS("ocsp")},
+		{{0}, {.tls.ocsp = TLS_OCSP_REQUIRED}, LESS("ocsp")},
+		{{0}, {.tls.pins = "a"}, LESS("pin")},
+		{{0}, {.tls.pin_file = "/a"}, LESS("pin-file")},
+		{{.tls.pins = "a"}, {.tls.pins = "b"}, OTHER("pin")},
+		{{.tls.pins = "a", .tls.pin_file = "/a"}, {.tls.pins = "a"},
+			OTHER("pin-file")},
+		{{0}, {.tls.min_version = TLS_VERSION_1_3},
+			LESS("min-version")},
+		{{.tls.min_version = TLS_VERSION_1_2}, {0}, EQUAL},
+		{{.tls.openssl = "A=b"}, {0}, POLICY_WEAKER, POLICY_WEAKER,
+			"openssl", "openssl"},
+		{{.keylog = true}, {0}, LESS("keylog")},
+		/* Of no account. */
+		{{.tls.cert = "/a",
+			 .tls.key = "/b",
+			 .tls.alpn = "h2",
+			 .tls.max_version = TLS_VERSION_1_2,
+			 .sni = "",
+			 .handshake_timeout_ms = 1},
+			{0}, EQUAL},
+		/* Nothing is asked that could be less. */
+		{{.tls.verify = TLS_VERIFY_INSECURE_NONE, .tls.ca_file = "/a"},
+			{.tls.verify = TLS_VERIFY_INSECURE_NONE,
+				.server_name = "x",
+				.tls.crl_file = "/a"},
+			EQUAL},
+		{{.tls.verify = TLS_VERIFY_INSECURE_NO_NAME},
+			{.tls.verify = TLS_VERIFY_INSECURE_NO_NAME,
+				.server_name = "x"},
+			EQUAL},
+		/* The gravest counts. */
+		{{.tls.ca_file = "/a", .tls.ocsp = TLS_OCSP_OFF}, {0},
+			POLICY_WEAKER, POLICY_OTHER, "ocsp", "ca-file"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		const char *key = "", *reverse_key = "";
+		enum policy_rank rank =
+			policy_compare(&rows[i].a, &rows[i].b, &key);
+		enum policy_rank reverse =
+			policy_compare(&rows[i].b, &rows[i].a, &reverse_key);
+
+		if (rank != rows[i].rank || reverse != rows[i].reverse)
+			fail_msg("row %zu: %d and %d", i, rank, reverse);
+		assert_string_equal(
+			rows[i].key ? rows[i].key : "none", key ? key : "none");
+		assert_string_equal(
+			rows[i].reverse_key ? rows[i].reverse_key : "none",
+			reverse_key ? reverse_key : "none");
+	}
+}
+
 static void writes_destinations(void **state)
 {
 	static const struct {
@@ -327,6 +415,7 @@ int main(void)
 		cmocka_unit_test(bad_settings_refuse_every_port),
 		cmocka_unit_test(reads_an_address_at_any_alignment),
 		cmocka_unit_test(says_whom_the_peer_must_be),
+		cmocka_unit_test(tells_the_weaker_of_two),
 		cmocka_unit_test(writes_destinations),
 	};
 

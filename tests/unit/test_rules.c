@@ -72,7 +72,8 @@ static const char *choice_text(
 	return text;
 }
 
-/* names: "a b", the latest first; "?" some were lost; "" none. */
+/* names: "a b", the latest first; "?" some were lost; "" none; "~a" the only
+ * name, but not by its result. */
 static struct names_found names(const char *list)
 {
 	struct names_found found = {.source = NAMES_NONE};
@@ -86,6 +87,10 @@ static struct names_found names(const char *list)
 			strcpy(found.names[found.n++], name);
 	if (found.n)
 		found.source = found.n > 1 ? NAMES_SEVERAL : NAMES_IDENTITY;
+	if (found.names[0][0] == '~') {
+		memmove(found.names[0], found.names[0] + 1, NAMES_NAME_MAX - 1);
+		found.source = NAMES_ONLY;
+	}
 	return found;
 }
 
@@ -207,6 +212,104 @@ static void a_section_exempts_from_the_ports(void **state)
 	parse("[127.0.0.0/8:443]\nplaintext = allow\n[old.test:443]\n"
 	      "plaintext = allow\n",
 		"TLSSHIM_PORTS=443:8443", NULL);
+	assert_choices(rows, N_ROWS(rows));
+}
+
+/* Whoever owns a name chooses the address that it stands for. */
+static void a_guessed_name_never_weakens(void **state)
+{
+	static const struct choice_row ports[] = {
+		/* An exemption, beside TLSSHIM_PORTS. */
+		{"metrics.test", "192.0.2.1", 443, "plain"},
+		{"~metrics.test", "192.0.2.1", 443, "refused"},
+		{"~metrics.test", "127.0.0.1", 443, "refused"},
+		{"~a.free.test", "192.0.2.1", 443, "refused"},
+		{"a.free.test b.free.test", "192.0.2.1", 443, "refused"},
+		/* Nothing holds for the address, or plaintext does. */
+		{"~metrics.test", "192.0.2.1", 80, "plain"},
+		{"~metrics.test", "10.0.0.1", 443, "plain"},
+		/* A lower level of verification, or another CA. */
+		{"old.test", "192.0.2.1", 443, "443 line 7"},
+		{"~old.test", "192.0.2.1", 443, "refused"},
+		{"~old.test", "192.0.2.1", 444, "444 line 7"},
+		{"corp.test", "192.0.2.1", 443, "443 line 9"},
+		{"~corp.test", "192.0.2.1", 443, "refused"},
+		/* More is no weakening, nor are credentials. */
+		{"~pinned.test", "192.0.2.1", 443, "8443 line 11"},
+		{"~pinned.test", "10.0.0.1", 443, "8443 line 11"},
+		/* A section for the address says the same. */
+		{"~corp.test", "10.1.0.1", 443, "443 line 9"},
+	};
+	/* The ports of other names guard what cannot be told apart. */
+	static const struct choice_row others[] = {
+		{"~old.test", "192.0.2.1", 443, "refused"},
+		{"~free.test", "192.0.2.1", 443, "refused"},
+		{"~db.test", "192.0.2.1", 443, "443 line 1"},
+		{"~old.test", "192.0.2.1", 80, "80 line 5"},
+		{"~free.test", "192.0.2.1", 90, "plain"},
+	};
+	static const struct choice_row denied[] = {
+		{"free.test", "192.0.2.1", 80, "plain"},
+		{"~free.test", "192.0.2.1", 80, "refused"},
+		{"~free.test", "192.0.2.1", 90, "refused"},
+	};
+
+	(void)state;
+	parse("[metrics.test:*]\nplaintext=allow\n"
+	      "[*.free.test:443]\nplaintext=allow\n"
+	      "[10.0.0.0/16:443]\nplaintext=allow\n"
+	      "[old.test:443-444]\nverify=insecure-no-name\n"
+	      "[corp.test:443]\nca-file=/corp\n"
+	      "[pinned.test:443]\nconnect-port=8443\ncert=/c\n"
+	      "min-version=TLSv1.3\ncrl-file=/crl\n"
+	      "[10.1.0.0/16:443]\nca-file=/corp\n",
+		"TLSSHIM_PORTS=443", NULL);
+	assert_string_equal("", config.error);
+	assert_choices(ports, N_ROWS(ports));
+	parse("[db.test:443]\nca-file=/db\n"
+	      "[old.test:443]\nverify=insecure-none\n"
+	      "[old.test:80]\nverify=insecure-none\n"
+	      "[free.test:443]\nplaintext=allow\n"
+	      "[free.test:90]\nplaintext=allow\n",
+		NULL, NULL);
+	assert_choices(others, N_ROWS(others));
+	parse("[free.test:80]\nplaintext=allow\n", "TLSSHIM_PLAINTEXT=deny",
+		NULL);
+	assert_choices(denied, N_ROWS(denied));
+}
+
+/* Many programs know by themselves what "localhost" is. */
+static void a_loopback_address_is_localhost(void **state)
+{
+	static const struct choice_row rows[] = {
+		{"", "127.0.0.1", 443, "443 line 1"},
+		{"", "127.9.9.9", 443, "443 line 1"},
+		{"", "::1", 443, "443 line 1"},
+		{"", "0.0.0.0", 443, "443 line 1"},
+		{"", "192.0.2.1", 443, "443 line 7"},
+		{"localhost", "127.0.0.1", 443, "443 line 1"},
+		{"~localhost", "127.0.0.1", 443, "443 line 1"},
+		{"~localhost", "192.0.2.1", 443, "443 line 1"},
+		/* A name that has no section of its own changes nothing. */
+		{"~db.test", "127.0.0.1", 443, "443 line 1"},
+		{"~own.test", "127.0.0.1", 443, "443 line 5"},
+		{"own.test localhost", "127.0.0.1", 443, "refused"},
+		/* It exempts, but not from a section of the address. */
+		{"", "127.0.0.1", 80, "plain"},
+		{"~localhost", "127.0.0.1", 80, "plain"},
+		{"", "127.0.0.2", 80, "80 line 8"},
+		{"~localhost", "127.0.0.2", 80, "80 line 8"},
+		{"localhost", "127.0.0.2", 80, "plain"},
+	};
+
+	(void)state;
+	parse("[localhost:443]\ncert=/c\n"
+	      "[localhost:80]\nplaintext=allow\n"
+	      "[own.test:443]\ncert=/d\n"
+	      "[*:443]\n"
+	      "[127.0.0.2:80]\n",
+		"TLSSHIM_PORTS=80", NULL);
+	assert_string_equal("", config.error);
 	assert_choices(rows, N_ROWS(rows));
 }
 
@@ -444,6 +547,8 @@ int main(void)
 		cmocka_unit_test(the_latest_name_chooses_where_that_is_set),
 		cmocka_unit_test(a_nameless_connection_to_a_named_port_is_tls),
 		cmocka_unit_test(a_section_exempts_from_the_ports),
+		cmocka_unit_test(a_guessed_name_never_weakens),
+		cmocka_unit_test(a_loopback_address_is_localhost),
 		cmocka_unit_test(no_address_at_all_is_this_host),
 		cmocka_unit_test(plaintext_can_be_denied),
 		cmocka_unit_test(what_is_set_where),
