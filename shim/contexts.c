@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include "gate.h"
+#include "keeper.h"
 #include "log.h"
+#include "names.h"
 
 /* By config_dest.context; each is made once. */
 static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];
@@ -67,6 +69,9 @@ void contexts_prepare(void)
 	int saved_errno = errno;
 
 	if (config_active() && config_selects(config) && !config->error[0]) {
+		/* A child of vfork() has its parent's memory. */
+		if (!keeper_is_guest())
+			names_part();
 		preload(&config->base);
 		for (unsigned i = 0; i < config->n_sections; i++)
 			if (!config->sections[i].plaintext)

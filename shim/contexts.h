@@ -16,7 +16,8 @@ struct tls_context *contexts_get(
 /*
  * Loads engine, configuration and trust, and keeps what is read from files in
  * memory: before the root, the user or the system calls of the process are
- * restricted.  Does nothing where no port is selected.  errno is left as
+ * restricted.  Parts it from processes that tell it of names (names_part()).
+ *  Does nothing where no port is selected.  errno is left as
  * found.
  */
 void contexts_prepare(void);

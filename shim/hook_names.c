@@ -8,13 +8,23 @@
 #include "config.h"
 #include "names.h"
 
+static void learn_result(const char *node, const struct addrinfo *hints,
+	const struct addrinfo *result)
+{
+	char ascii[NAMES_NAME_MAX];
+
+	if (hints && hints->ai_flags & AI_IDN)
+		node = names_ascii(node, ascii);
+	names_learn_result(node, result);
+}
+
 HOOK int getaddrinfo(const char *node, const char *service,
 	const struct addrinfo *hints, struct addrinfo **result)
 {
 	int r = real(getaddrinfo)(node, service, hints, result);
 
 	if (r == 0 && config_active())
-		names_learn_result(node, *result);
+		learn_result(node, hints, *result);
 	return r;
 }
 
@@ -59,7 +69,8 @@ static bool was_pending(struct gaicb *request)
 static void learn_request(const struct gaicb *request)
 {
 	if (request && request->ar_result)
-		names_learn_result(request->ar_name, request->ar_result);
+		learn_result(request->ar_name, request->ar_request,
+			request->ar_result);
 }
 
 HOOK int getaddrinfo_a(

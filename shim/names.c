@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which names an address came from: two open-addressed hashes in a mapping that
- * children share, one of names and one of pairs of an address and a name.  A
- * slot is claimed by one compare-and-swap, filled in, published, and from then
- * on never changes but for its stamp.  A process that dies in between leaves a
- * claimed slot, which costs its place and nothing else; two that add the same
- * may put it there twice.  Nothing is evicted: where a probe window is full,
- * the address (and the few that share its mark) is unsure for ever.  Children
- * of the program share the mapping and may have gone wrong, so that what is
- * read is copied first and then checked like any input.
+ * Which names an address came from.  Knows look-ups and the order in which they
+ * count: results by their place in memory (names_live), what this process
+ * remembers (names_memory), and what others told it (names_shared).  It takes
+ * in what they told before it learns or answers anything itself.
  */
 #include "names.h"
 
@@ -16,279 +11,170 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
 #include "names_live.h"
+#include "names_lock.h"
+#include "names_memory.h"
+#include "names_shared.h"
 
-/* 12 MiB of address space, populated as it fills. */
-#define NAMES 16384
-#define PAIRS 262144
-#define WINDOW 64
-#define UNSURE_BITS (1 << 20)
+#define AN_HOUR 3600
 
-enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_PUBLISHED };
+static _Atomic bool is_set_up;
+static _Atomic bool is_lost;	/* an answer could not be remembered */
+static uint32_t own_looks;	/* answers so far */
+static bool others_are_lost;	/* some of what others told, */
+static uint32_t others_lost_at; /* at this time */
 
-struct name {
-	_Atomic uint32_t state;
-	char text[NAMES_NAME_MAX];
+/* ---- time ---- */
+
+static uint32_t seconds_since_boot(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint32_t)now.tv_sec;
+}
+
+uint32_t (*names_now)(void) = seconds_since_boot;
+
+/* ---- who we are ---- */
+
+struct credentials {
+	uid_t users[3];
+	gid_t groups[3];
 };
 
-struct pair {
-	_Atomic uint32_t state;
-	_Atomic uint32_t stamp; /* the highest is the latest lookup */
-	struct names_address address;
-	uint32_t name; /* its place among the names */
-};
+static struct credentials credentials;
+static bool credentials_change; /* after names_part() */
 
-struct table {
-	_Atomic uint32_t clock;
-	_Atomic uint8_t unsure[UNSURE_BITS / 8]; /* by hash; never cleared */
-	struct name names[NAMES];
-	struct pair pairs[PAIRS];
-};
-
-static struct table *table;
-static uint64_t seed; /* so that no name server can aim at a window */
-
-/* The finalizer of splitmix64: neighbouring addresses are the rule. */
-static uint64_t mix(uint64_t n)
+static struct credentials own_credentials(void)
 {
-	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9u;
-	n = (n ^ n >> 27) * 0x94d049bb133111ebu;
-	return n ^ n >> 31;
+	struct credentials c = {{0}, {0}};
+
+	getresuid(&c.users[0], &c.users[1], &c.users[2]);
+	getresgid(&c.groups[0], &c.groups[1], &c.groups[2]);
+	return c;
 }
 
-static uint32_t hash_of(const struct names_address *address)
+/* Those that the program was started with, without a system call. */
+static struct credentials first_credentials(void)
 {
-	uint64_t words[2];
+	uid_t user = (uid_t)getauxval(AT_EUID);
+	gid_t group = (gid_t)getauxval(AT_EGID);
 
-	memcpy(words, address->ip, sizeof(words));
-	return (uint32_t)mix(mix(seed ^ words[0]) ^ words[1]);
+	return (struct credentials){{(uid_t)getauxval(AT_UID), user, user},
+		{(gid_t)getauxval(AT_GID), group, group}};
 }
 
-static uint32_t hash_of_name(const char *name)
+/* With the lock. */
+static void take_all(uint32_t now)
 {
-	uint64_t hash = seed;
+	struct names_entry entry;
+	bool lost = false;
 
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-	return (uint32_t)mix(hash);
-}
-
-static struct pair *pair_at(uint32_t hash, unsigned probe)
-{
-	return &table->pairs[(hash + probe) % PAIRS];
-}
-
-static uint32_t next_stamp(void)
-{
-	return atomic_fetch_add(&table->clock, 1) + 1;
-}
-
-/* true: it is the caller's to fill in and to publish. */
-static bool slot_claim(_Atomic uint32_t *state)
-{
-	uint32_t was = SLOT_FREE;
-
-	return atomic_compare_exchange_strong(state, &was, SLOT_CLAIMED);
-}
-
-static void slot_publish(_Atomic uint32_t *state)
-{
-	atomic_store_explicit(state, SLOT_PUBLISHED, memory_order_release);
-}
-
-static uint32_t slot_state(const _Atomic uint32_t *state)
-{
-	return atomic_load_explicit(state, memory_order_acquire);
-}
-
-/* Is the name there from now on, whoever put it? */
-static bool name_learn(struct name *slot, const char *text)
-{
-	if (!slot_claim(&slot->state))
-		return slot_state(&slot->state) == SLOT_PUBLISHED &&
-		       strncmp(slot->text, text, NAMES_NAME_MAX) == 0;
-	memcpy(slot->text, text, strlen(text) + 1);
-	slot_publish(&slot->state);
-	return true;
-}
-
-/* The same of a pair. */
-static bool pair_learn(
-	struct pair *slot, const struct names_address *address, uint32_t name)
-{
-	if (!slot_claim(&slot->state)) {
-		if (slot_state(&slot->state) != SLOT_PUBLISHED ||
-			!names_address_equal(&slot->address, address) ||
-			slot->name != name)
-			return false;
-		atomic_store(&slot->stamp, next_stamp());
-		return true;
-	}
-	slot->address = *address;
-	slot->name = name;
-	atomic_store(&slot->stamp, next_stamp());
-	slot_publish(&slot->state);
-	return true;
-}
-
-static unsigned unsure_bit(uint32_t hash)
-{
-	return (hash >> 12) % UNSURE_BITS;
-}
-
-static bool table_is_unsure(uint32_t hash)
-{
-	unsigned bit = unsure_bit(hash);
-
-	return atomic_load(&table->unsure[bit / 8]) & 1u << bit % 8;
-}
-
-static void table_mark_unsure(const struct names_address *address)
-{
-	unsigned bit = unsure_bit(hash_of(address));
-
-	if (table)
-		atomic_fetch_or(
-			&table->unsure[bit / 8], (uint8_t)(1u << bit % 8));
-}
-
-/* The place of a name from now on, or NAMES: no room. */
-static uint32_t table_learn_name(const char *text)
-{
-	uint32_t hash = hash_of_name(text);
-
-	for (unsigned i = 0; i < WINDOW; i++)
-		if (name_learn(&table->names[(hash + i) % NAMES], text))
-			return (hash + i) % NAMES;
-	return NAMES;
-}
-
-static bool table_learn_pair(const struct names_address *address, uint32_t name)
-{
-	uint32_t hash = hash_of(address);
-
-	for (unsigned i = 0; i < WINDOW; i++)
-		if (pair_learn(pair_at(hash, i), address, name))
-			return true;
-	return false;
-}
-
-static void table_learn(const struct names_address *address, const char *text)
-{
-	uint32_t name;
-
-	if (!table)
+	while (names_shared_take(&entry, &lost))
+		names_memory_learn(
+			&(struct names_answer){NAMES_OTHERS, entry.look, now},
+			entry.name, &entry.address);
+	if (!lost)
 		return;
-	name = table_learn_name(text);
-	if (name == NAMES || !table_learn_pair(address, name))
-		table_mark_unsure(address);
+	others_are_lost = true;
+	others_lost_at = now;
 }
 
-/* Adds the name at a place, if it is not there yet; stamps[i] belongs to
- * names[i].  Both come from shared memory.  False: it cannot be right, or is
- * one too many. */
-static bool found_add(struct names_found *found, uint32_t *stamps,
-	uint32_t place, uint32_t stamp)
+/* Those with other rights than ours are no longer told, nor believed. */
+static void part(uint32_t now)
 {
-	char name[NAMES_NAME_MAX], canonical[NAMES_NAME_MAX];
-
-	if (place >= NAMES)
-		return false;
-	memcpy(name, table->names[place].text, sizeof(name));
-	name[sizeof(name) - 1] = '\0';
-	if (names_canonical(name, canonical) != NAMES_IS_NAME ||
-		strcmp(name, canonical) != 0)
-		return false;
-	for (unsigned i = 0; i < found->n; i++) {
-		if (strcmp(found->names[i], name) != 0)
-			continue;
-		if (stamps[i] < stamp)
-			stamps[i] = stamp;
-		return true;
-	}
-	if (found->n == NAMES_FOUND_MAX)
-		return false;
-	memcpy(found->names[found->n], name, sizeof(name));
-	stamps[found->n++] = stamp;
-	return true;
-}
-
-static void latest_first(struct names_found *found, const uint32_t *stamps)
-{
-	char name[NAMES_NAME_MAX];
-	unsigned latest = 0;
-
-	for (unsigned i = 1; i < found->n; i++)
-		if (stamps[i] > stamps[latest])
-			latest = i;
-	memcpy(name, found->names[latest], sizeof(name));
-	memcpy(found->names[latest], found->names[0], sizeof(name));
-	memcpy(found->names[0], name, sizeof(name));
-}
-
-/* False: not all names are known. */
-static bool table_find(
-	const struct names_address *address, struct names_found *found)
-{
-	uint32_t stamps[NAMES_FOUND_MAX] = {0};
-	uint32_t hash = hash_of(address);
-
-	if (!table || table_is_unsure(hash))
-		return false;
-	for (unsigned i = 0; i < WINDOW; i++) {
-		struct pair *pair = pair_at(hash, i);
-		uint32_t state = slot_state(&pair->state);
-
-		if (state == SLOT_FREE)
-			break;
-		if (state == SLOT_PUBLISHED &&
-			names_address_equal(&pair->address, address) &&
-			!found_add(found, stamps, pair->name,
-				atomic_load(&pair->stamp)))
-			return false;
-	}
-	if (found->n > 1)
-		latest_first(found, stamps);
-	return true;
-}
-
-/* Of the kernel's random bytes for this process (getauxval(3)), by a function
- * that cannot be turned round: libc's guards are made of them, too. */
-static uint64_t random_seed(void)
-{
-	const void *bytes = (const void *)getauxval(AT_RANDOM);
-	uint64_t words[2] = {0};
-
-	if (bytes)
-		memcpy(words, bytes, sizeof(words));
-	return mix(words[0] ^ mix(words[1]));
+	take_all(now);
+	names_shared_begin();
 }
 
 int names_setup(void)
 {
-	int saved_errno = errno, error = 0;
-	void *map = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int saved_errno = errno, error = names_shared_begin();
 
-	if (map == MAP_FAILED) {
-		error = errno;
-	} else {
-		seed = random_seed() ^ (uintptr_t)map;
-		table = map;
-	}
+	credentials = first_credentials();
+	others_are_lost = false;
+	atomic_store(&is_set_up, !error);
 	errno = saved_errno;
 	return error;
 }
 
-/* name NULL: it had one that cannot be kept. */
-static void learn(const struct names_address *address, const char *name)
+void names_part(void)
 {
-	if (name)
-		table_learn(address, name);
-	else
-		table_mark_unsure(address);
+	int saved_errno = errno;
+	sigset_t before;
+
+	if (atomic_load(&is_set_up) && names_lock(&before)) {
+		part(names_now());
+		credentials_change = true;
+		names_unlock(&before);
+	}
+	errno = saved_errno;
+}
+
+/* They may have changed by a call that no hook saw. */
+static void check_credentials(uint32_t now)
+{
+	struct credentials current = own_credentials();
+	bool are_same = !memcmp(&current, &credentials, sizeof(current));
+
+	if (!are_same && !credentials_change)
+		part(now);
+	credentials = current;
+	credentials_change = false;
+}
+
+/* ---- learning ---- */
+
+/* An answer that is being learnt; name "": one that cannot be kept. */
+struct learning {
+	struct names_answer own;
+	struct names_entry told;
+	sigset_t before;
+};
+
+/* False: nothing can be learnt. */
+static bool learning_begin(struct learning *l, const char *name)
+{
+	if (!atomic_load(&is_set_up))
+		return false;
+	if (!names_lock(&l->before)) {
+		atomic_store(&is_lost, true);
+		return false;
+	}
+	l->own = (struct names_answer){NAMES_OWN, ++own_looks, names_now()};
+	check_credentials(l->own.now);
+	take_all(l->own.now);
+	memset(&l->told, 0, sizeof(l->told));
+	l->told.look = names_shared_look();
+	memcpy(l->told.name, name, strlen(name));
+	return true;
+}
+
+static void learn(struct learning *l, const struct names_address *address)
+{
+	names_memory_learn(&l->own, l->told.name, address);
+	l->told.address = *address;
+	names_shared_tell(&l->told);
+}
+
+static void learning_end(const struct learning *l)
+{
+	names_unlock(&l->before);
+}
+
+/* What node is; name: as it is to be learnt. */
+static enum names_kind kind_of(const char *node, char name[NAMES_NAME_MAX])
+{
+	enum names_kind kind =
+		node ? names_canonical(node, name) : NAMES_IS_ADDRESS;
+
+	if (kind != NAMES_IS_NAME)
+		name[0] = '\0';
+	return kind;
 }
 
 void names_learn_result(const char *node, const struct addrinfo *result)
@@ -296,14 +182,17 @@ void names_learn_result(const char *node, const struct addrinfo *result)
 	int saved_errno = errno;
 	char name[NAMES_NAME_MAX];
 	struct names_address address;
-	enum names_kind kind =
-		node ? names_canonical(node, name) : NAMES_IS_ADDRESS;
+	struct learning l;
+	enum names_kind kind = kind_of(node, name);
 
 	names_live_update(result, kind == NAMES_IS_NAME ? name : NULL);
-	for (; result && kind != NAMES_IS_ADDRESS; result = result->ai_next)
-		if (names_address(
-			    result->ai_addr, result->ai_addrlen, &address))
-			learn(&address, kind == NAMES_IS_NAME ? name : NULL);
+	if (kind != NAMES_IS_ADDRESS && learning_begin(&l, name)) {
+		for (; result; result = result->ai_next)
+			if (names_address(result->ai_addr, result->ai_addrlen,
+				    &address))
+				learn(&l, &address);
+		learning_end(&l);
+	}
 	errno = saved_errno;
 }
 
@@ -332,16 +221,19 @@ void names_learn_hostent(const char *node, const struct hostent *host)
 	int saved_errno = errno;
 	char name[NAMES_NAME_MAX];
 	struct names_address address;
-	enum names_kind kind =
-		node ? names_canonical(node, name) : NAMES_IS_ADDRESS;
-	char **bytes =
-		host && kind != NAMES_IS_ADDRESS ? host->h_addr_list : NULL;
+	struct learning l;
 
-	for (; bytes && *bytes; bytes++)
-		if (hostent_address(host, *bytes, &address))
-			learn(&address, kind == NAMES_IS_NAME ? name : NULL);
+	if (host && kind_of(node, name) != NAMES_IS_ADDRESS &&
+		learning_begin(&l, name)) {
+		for (char **bytes = host->h_addr_list; *bytes; bytes++)
+			if (hostent_address(host, *bytes, &address))
+				learn(&l, &address);
+		learning_end(&l);
+	}
 	errno = saved_errno;
 }
+
+/* ---- finding ---- */
 
 /* Which names are this machine's own?  Asked for anew: it may change. */
 static void mark_own(struct names_found *found)
@@ -357,6 +249,29 @@ static void mark_own(struct names_found *found)
 		found->own[i] = !strcmp(found->names[i], own);
 }
 
+static void find_remembered(
+	const struct names_address *address, struct names_found *found)
+{
+	sigset_t before;
+	uint32_t now;
+	bool has_own;
+
+	found->source = NAMES_UNSURE;
+	if (!atomic_load(&is_set_up) || atomic_load(&is_lost) ||
+		!names_lock(&before))
+		return;
+	now = names_now();
+	take_all(now);
+	names_memory_find(address, now, found, &has_own);
+	if (others_are_lost && now - others_lost_at >= AN_HOUR)
+		others_are_lost = false;
+	if (others_are_lost && !has_own) {
+		found->source = NAMES_UNSURE;
+		found->n = 0;
+	}
+	names_unlock(&before);
+}
+
 void names_find(
 	const struct sockaddr *addr, socklen_t len, struct names_found *found)
 {
@@ -370,18 +285,15 @@ void names_find(
 	if (names_live_find(addr, &address, found->names[0])) {
 		found->source = NAMES_IDENTITY;
 		found->n = 1;
-	} else if (!table_find(&address, found)) {
-		found->source = NAMES_UNSURE;
-		found->n = 0;
-	} else if (found->n) {
-		found->source = found->n == 1 ? NAMES_ONLY : NAMES_SEVERAL;
+	} else {
+		find_remembered(&address, found);
 	}
 	mark_own(found);
 	errno = saved_errno;
 }
 
-void *names_table(size_t *size)
+void names_fork_child(void)
 {
-	*size = sizeof(struct table);
-	return table;
+	if (names_lock_reset())
+		names_live_forget_all();
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bounded memory of which names an address came from: what getaddrinfo(),
- * gethostbyname() and their kin answered.  The main table is one shared
- * mapping, inherited over fork in both directions (lftp, irssi and lynx look
- * up in a child and connect in the parent); it is read as untrusted input and
- * has no lock that a dead process could hold.  Beside it a table private to
- * the process knows the live results of getaddrinfo(), so that a sockaddr
- * that still lies in one is recognised by its identity.
+ * gethostbyname() and their kin answered, in this process and in those that
+ * have its user, groups and root and come from one another by fork() (lftp,
+ * irssi and lynx look up in a child and connect in the parent).  What others
+ * told adds demands to the names that this process looked up itself, and counts
+ * alone where it has none.  The live results of getaddrinfo() are known too, so
+ * that a sockaddr that still lies in one is recognised by its identity.
  *
  * Addresses are kept as IPv6; IPv4 ones and IPv4-mapped ones are the same,
  * and so are link-local ones of different scopes.
@@ -37,10 +37,21 @@ enum names_kind {
 enum names_kind names_canonical(
 	const char *node, char canonical[NAMES_NAME_MAX]);
 
-/* Maps the table.  Called once, where ports are selected.  Returns 0 or an
- * errno value; without a table every address is NAMES_UNSURE.  The errno
- * variable is left as found. */
+/* What libc asks for where the program gave it `node` with AI_IDN: "xn--..." in
+ * ascii, or node itself where that is not known. */
+const char *names_ascii(const char *node, char ascii[NAMES_NAME_MAX]);
+
+/* Begins to remember.  Called once, where ports are selected.  Returns 0 or an
+ * errno value; before that, or when it failed, every address is NAMES_UNSURE.
+ * The errno variable is left as found. */
 int names_setup(void);
+
+/*
+ * Before the user, the groups, the root or the system calls of this process are
+ * restricted: from now on it and its former kin tell each other nothing.  What
+ * it knows it keeps.  Leaves errno as found; does nothing before names_setup().
+ */
+void names_part(void);
 
 /*
  * getaddrinfo() or getaddrinfo_a() answered `result` for `node`: remembers
@@ -101,11 +112,11 @@ void names_address_mean(unsigned char ip[16]);
 bool names_address_equal(
 	const struct names_address *a, const struct names_address *b);
 
-/* In the child of a fork: another thread of the parent may have held the lock
- * of the private table. */
+/* In the child of a fork: another thread of the parent may have held the
+ * lock. */
 void names_fork_child(void);
 
-/* For tests: the table and its size in bytes, NULL before names_setup(). */
-void *names_table(size_t *size);
+/* The time by which names move, in seconds; for tests. */
+extern uint32_t (*names_now)(void);
 
 #endif

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Results of getaddrinfo() that are still alive: a table from the ai_addr
- * pointers to names, private to the process, under a spin lock.
+ * pointers to names, private to the process, under the lock of
+ * names_lock.h.
  */
 #include "names_live.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
+#include "names_lock.h"
 
 #define PLACES 512
-#define LOCK_TRIES 2000
 
 static const struct sockaddr *live_at[PLACES]; /* NULL: free */
 static struct {
@@ -22,39 +20,6 @@ static struct {
 static unsigned live_victim;
 static _Atomic unsigned live_used; /* no place from here on was used */
 static _Atomic bool live_lost;	   /* a forget was missed: trust none */
-static _Atomic bool live_locked;
-
-/*
- * Signals are blocked while the lock is held, so that no handler waits for
- * the thread it runs in.  That leaves waits of microseconds, or as long as
- * the scheduler lets the holder wait, unless we are a child whose parent's
- * other thread held the lock when a fork that no hook saw copied it: hence
- * the bound, of about a second.
- */
-static bool live_lock(sigset_t *before)
-{
-	const struct timespec moment = {.tv_nsec = 1000000};
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, before);
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!atomic_exchange(&live_locked, true))
-			return true;
-		if (i < LOCK_TRIES / 2)
-			sched_yield();
-		else
-			nanosleep(&moment, NULL);
-	}
-	pthread_sigmask(SIG_SETMASK, before, NULL);
-	return false;
-}
-
-static void live_unlock(const sigset_t *before)
-{
-	atomic_store(&live_locked, false);
-	pthread_sigmask(SIG_SETMASK, before, NULL);
-}
 
 /* The place of a pointer, or PLACES.  NULL gives a free one. */
 static unsigned live_place(const struct sockaddr *at)
@@ -100,7 +65,7 @@ void names_live_update(const struct addrinfo *result, const char *name)
 		return;
 	if (!name && !atomic_load(&live_used))
 		return;
-	if (!live_lock(&before)) {
+	if (!names_lock(&before)) {
 		atomic_store(&live_lost, true);
 		return;
 	}
@@ -112,7 +77,7 @@ void names_live_update(const struct addrinfo *result, const char *name)
 		if (name)
 			live_learn(result->ai_addr, &address, name);
 	}
-	live_unlock(&before);
+	names_unlock(&before);
 }
 
 bool names_live_find(const struct sockaddr *addr,
@@ -123,21 +88,17 @@ bool names_live_find(const struct sockaddr *addr,
 	unsigned i;
 
 	if (!atomic_load(&live_used) || atomic_load(&live_lost) ||
-		!live_lock(&before))
+		!names_lock(&before))
 		return false;
 	i = live_place(addr);
 	found = i < PLACES && names_address_equal(&live[i].address, address);
 	if (found)
 		memcpy(name, live[i].name, NAMES_NAME_MAX);
-	live_unlock(&before);
+	names_unlock(&before);
 	return found;
 }
 
-void names_fork_child(void)
+void names_live_forget_all(void)
 {
-	if (!atomic_load(&live_locked))
-		return;
-	/* A thread that does not exist here was amid a change. */
 	memset(live_at, 0, sizeof(live_at));
-	atomic_store(&live_locked, false);
 }

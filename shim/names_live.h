@@ -21,4 +21,8 @@ void names_live_update(const struct addrinfo *result, const char *name);
 bool names_live_find(const struct sockaddr *addr,
 	const struct names_address *address, char name[NAMES_NAME_MAX]);
 
+/* In a copy of the process in which the lock's holder is not: it may have been
+ * amid a change. */
+void names_live_forget_all(void);
+
 #endif

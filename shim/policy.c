@@ -210,8 +210,10 @@ static const struct config_section *section_of_name(
 static bool find_section(
 	const struct place *p, const struct config_section **section)
 {
-	*section =
-		p->n ? section_of_name(p, p->found->names[0]) : p->by_address;
+	*section = p->by_address;
+	if (!p->n || !p->found)
+		return true;
+	*section = section_of_name(p, p->found->names[0]);
 	for (unsigned i = 1; i < p->n; i++)
 		if (section_of_name(p, p->found->names[i]) != *section)
 			return false;

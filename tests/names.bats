@@ -219,6 +219,82 @@ use=0: 0"
 	assert_log "several names"
 }
 
+# poison FREED: looks db.test up, has a child overwrite that name by www.test in
+# all memory that the two share, and connects to the address in digits.  FREED:
+# the child gives up a right before.
+poison()
+{
+	run -0 shim "$PYTHON" -c '
+import ctypes, os, socket, sys
+port, freed = int(sys.argv[1]), sys.argv[2]
+socket.getaddrinfo("db.test", port)
+PR_SET_NO_NEW_PRIVS = 38
+child = os.fork()
+if child == 0:
+    if freed == "yes":
+        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    found = 0
+    for line in open("/proc/self/maps"):
+        where, rights = line.split()[:2]
+        if rights != "rw-s":
+            continue
+        start, end = (int(x, 16) for x in where.split("-"))
+        text = ctypes.string_at(start, end - start)
+        at = text.find(b"db.test\0")
+        while at >= 0:
+            ctypes.memmove(start + at, b"www.test\0", 9)
+            found += 1
+            at = text.find(b"db.test\0", at + 1)
+    os._exit(found != 0)
+print("found", os.waitpid(child, 0)[1] != 0)
+s = socket.socket()
+try:
+    s.connect(("127.0.0.1", port))
+    print("connected")
+except OSError as e:
+    print(e.strerror)' "$PORT" "$1"
+}
+
+@test "what a child scribbles into shared memory replaces no name of its parent" {
+	start_server tlsserver two-names handshake read
+	poison no
+	assert_output "found True
+connected"
+	assert_verified db.test "only name"
+	"$REPO/scripts/testca" leaf "$CA_DIR" only-www --san DNS:www.test
+	start_server tlsserver only-www handshake read
+	poison no
+	assert_output "found True
+Permission denied"
+	assert_log "refused: certificate is not valid for the name db.test"
+}
+
+@test "a child that gave up rights shares no names with its parent" {
+	start_server tlsserver db.test handshake read
+	poison yes
+	assert_output "found False
+connected"
+	assert_verified db.test "only name"
+}
+
+@test "an international name that libc translates has its xn-- form" {
+	"$PYTHON" -c 'import ctypes; ctypes.CDLL("libidn2.so.0")' ||
+		skip "libidn2 is not installed"
+	add_host 'bücher.test' 127.0.0.1
+	"$REPO/scripts/testca" leaf "$CA_DIR" buecher --san DNS:xn--bcher-kva.test
+	start_server tlsserver buecher handshake read
+	run -0 shim "$PYTHON" -c '
+import ctypes, socket, sys
+ctypes.CDLL("libidn2.so.0") # as the C library does for its own look-up
+AI_IDN = 0x40
+name, port = "b\u00fccher.test".encode(), int(sys.argv[1])
+address = socket.getaddrinfo(name, port, flags=AI_IDN)[0][4]
+socket.create_connection(address).close()
+print("connected")' "$PORT"
+	assert_output connected
+	assert_verified xn--bcher-kva.test "only name"
+}
+
 @test "an IPv4 address that is written as an IPv6 one is the same address" {
 	RECORDER=' ' start_server tlsserver db.test handshake read
 	lookups look=db.test to=::ffff:127.0.0.1

@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "fdtab_fake.h"
-#include "names.h"
+#include "names_shared.h"
 #include "real.h"
 
 #define RULE_EXPECTED                                                          \
@@ -747,7 +747,7 @@ static int be_the_subject(void)
 		getauxval(AT_SECURE), config_active(), ports_text(config),
 		config->error,
 		config->base.tls.ca_file ? config->base.tls.ca_file : "-",
-		fake_hidden >= 0, names_table(&size) != NULL,
+		fake_hidden >= 0, names_shared_memory(&size) != NULL,
 		seen_inside ? seen_inside->error : "-",
 		seen_by_thread == config);
 	return 0;

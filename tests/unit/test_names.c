@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of names: what is a name, what is found for an address, across
- * forks, in a full table, in one that another process has scribbled over, and
- * the identity of results that are still alive.
+ * forks, in a full table, in a ring that another process has scribbled over,
+ * names that move, and the identity of results that are still alive.
  */
 #include "unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "names.h"
+#include "names_memory.h"
+#include "names_shared.h"
 
 #define LABEL_63                                                               \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -94,19 +97,19 @@ static void assert_source(const char *text, enum names_source source)
 	assert_int_equal(0, found.n);
 }
 
-/* What an address has in common with others is their hash, now and then. */
-static bool is_one_of_three(enum names_source source)
-{
-	struct names_found found;
+static uint32_t seconds;
 
-	return find("198.51.100.1", &found) == source ||
-	       find("198.51.100.2", &found) == source ||
-	       find("198.51.100.3", &found) == source;
+static uint32_t injected_time(void)
+{
+	return seconds;
 }
 
 static int fresh_table(void **state)
 {
 	(void)state;
+	seconds = 1000000;
+	names_now = injected_time;
+	names_memory_reset();
 	return names_setup();
 }
 
@@ -117,7 +120,7 @@ static void without_a_table_nothing_is_sure(void **state)
 	size_t size;
 
 	(void)state;
-	assert_null(names_table(&size));
+	assert_null(names_shared_memory(&size));
 	learn("a.test", "192.0.2.1");
 	assert_source("192.0.2.1", NAMES_UNSURE);
 	make(&a, (const char *[]){"192.0.2.1"}, 1);
@@ -264,7 +267,10 @@ static void a_name_that_cannot_be_kept_makes_unsure(void **state)
 	assert_source("192.0.2.1", NAMES_UNSURE);
 	assert_source("192.0.2.2", NAMES_UNSURE);
 	assert_source("192.0.2.3", NAMES_UNSURE);
-	assert_true(is_one_of_three(NAMES_NONE));
+	assert_source("192.0.2.4", NAMES_NONE);
+	/* Nor does it become less so. */
+	learn("a.test", "192.0.2.1");
+	assert_source("192.0.2.1", NAMES_UNSURE);
 }
 
 static void keeps_names_of_the_longest_length(void **state)
@@ -311,30 +317,9 @@ static void more_names_than_fit_are_unsure(void **state)
 	assert_source("192.0.2.1", NAMES_UNSURE);
 }
 
-/* The only name of an address whose other one found no room must not be taken
- * for the only one; nor may it become so later. */
-static void unsure_is_for_ever(void **state)
-{
-	char name[24];
-
-	(void)state;
-	for (int i = 0; i < 64; i++) {
-		snprintf(name, sizeof(name), "n%d.test", i);
-		learn(name, "192.0.2.1");
-	}
-	assert_source("192.0.2.1", NAMES_UNSURE);
-	learn("late.test", "192.0.2.1"); /* no room in the window */
-	learn("n0.test", "192.0.2.1");
-	assert_source("192.0.2.1", NAMES_UNSURE);
-	learn("a.test", "198.51.100.1");
-	learn("a.test", "198.51.100.2");
-	learn("a.test", "198.51.100.3");
-	assert_true(is_one_of_three(NAMES_ONLY));
-}
-
-/* Learns count pairs, the i-th of the name i % names; how many are known, and
- * none wrongly? */
-static unsigned count_sure(unsigned count, unsigned names)
+/* Learns count pairs, the i-th of the name i % names; how many of the last ones
+ * are known, and none wrongly? */
+static unsigned count_sure(unsigned count, unsigned names, unsigned last)
 {
 	unsigned sure = 0;
 	char name[32], text[32];
@@ -350,33 +335,152 @@ static unsigned count_sure(unsigned count, unsigned names)
 		snprintf(name, sizeof(name), "n%u.test", i % names);
 		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
 			i >> 8 & 255, i & 255);
-		if (find(text, &found) == NAMES_UNSURE)
+		if (find(text, &found) == NAMES_UNSURE ||
+			found.source == NAMES_NONE)
 			continue;
 		assert_int_equal(NAMES_ONLY, found.source);
 		assert_string_equal(name, found.names[0]);
-		sure++;
+		sure += i >= count - last;
 	}
 	return sure;
 }
 
 /* A daemon that runs for months, and whose server's address changes. */
-static void remembers_a_hundred_thousand_addresses(void **state)
+static void remembers_fifty_thousand_addresses(void **state)
 {
 	(void)state;
-	assert_int_equal(100000, count_sure(100000, 100));
+	assert_int_equal(50000, count_sure(50000, 100, 50000));
 }
 
-/* No more than there is room for, and most of that. */
-static void a_table_full_of_names_gives_no_wrong_one(void **state)
+/* The oldest give way. */
+static void a_table_full_of_names_knows_the_last_ones(void **state)
 {
 	(void)state;
-	assert_in_range(count_sure(24000, 24000), 13000, 16384);
+	assert_in_range(count_sure(40000, 40000, 4000), 3990, 4000);
 }
 
-static void a_table_full_of_addresses_gives_no_wrong_name(void **state)
+static void a_table_full_of_addresses_knows_the_last_ones(void **state)
 {
 	(void)state;
-	assert_in_range(count_sure(320000, 3), 200000, 262144);
+	assert_in_range(count_sure(300000, 3, 40000), 39900, 40000);
+}
+
+/* Of an address that lost a name the other one must not be taken for the only
+ * one, until the lost one is known again. */
+static void a_lost_name_leaves_a_mark(void **state)
+{
+	char name[32], text[32];
+	struct names_found found;
+
+	(void)state;
+	learn("lost.test", "192.0.2.1");
+	for (unsigned i = 0; i < 40000; i++) {
+		snprintf(name, sizeof(name), "n%u.test", i);
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
+			i >> 8 & 255, i & 255);
+		learn(name, text);
+	}
+	learn("hostile.test", "192.0.2.1");
+	assert_source("192.0.2.1", NAMES_UNSURE);
+	learn("lost.test", "192.0.2.1");
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	assert_int_equal(2, found.n);
+}
+
+/* The same where the pair gave way, and not the name. */
+static void a_lost_pair_leaves_a_mark(void **state)
+{
+	char text[32];
+	struct names_found found;
+
+	(void)state;
+	learn("lost.test", "192.0.2.1");
+	for (unsigned i = 0; i < 150000; i++) {
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
+			i >> 8 & 255, i & 255);
+		learn("n.test", text);
+	}
+	learn("hostile.test", "192.0.2.1");
+	find("192.0.2.1", &found);
+	assert_true(
+		found.source == NAMES_UNSURE || found.source == NAMES_SEVERAL);
+	learn("lost.test", "192.0.2.1");
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	assert_int_equal(2, found.n);
+}
+
+/* What a program connects to is not what gives way. */
+static void what_is_used_stays(void **state)
+{
+	char name[32], text[32];
+
+	(void)state;
+	learn("db.test", "192.0.2.1");
+	for (unsigned i = 0; i < 40000; i++) {
+		snprintf(name, sizeof(name), "n%u.test", i);
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16,
+			i >> 8 & 255, i & 255);
+		learn(name, text);
+		if (i % 100 == 0)
+			assert_only("192.0.2.1", "db.test");
+	}
+	assert_only("192.0.2.1", "db.test");
+}
+
+/* Names that move. */
+
+#define AN_HOUR 3600
+
+static void a_name_that_moved_is_forgotten_after_an_hour(void **state)
+{
+	struct names_found found;
+
+	(void)state;
+	learn("old.test", "192.0.2.1");
+	learn("new.test", "192.0.2.1");
+	learn("old.test", "192.0.2.2");
+	seconds += AN_HOUR - 1;
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	seconds++;
+	assert_only("192.0.2.1", "new.test");
+	assert_only("192.0.2.2", "old.test");
+	/* It comes back. */
+	learn("old.test", "192.0.2.1");
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+}
+
+static void age_alone_takes_no_name_away(void **state)
+{
+	struct names_found found;
+
+	(void)state;
+	learn("a.test", "192.0.2.1");
+	learn("b.test", "192.0.2.1");
+	learn("c.test", "192.0.2.3");
+	seconds += 1000 * AN_HOUR;
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	assert_only("192.0.2.3", "c.test");
+	/* Another family's answer, and none at all, say nothing. */
+	learn("a.test", "2001:db8::1");
+	names_learn_result("a.test", NULL);
+	seconds += AN_HOUR;
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+}
+
+static void the_last_name_of_an_address_stays(void **state)
+{
+	struct names_found found;
+
+	(void)state;
+	learn("a.test", "192.0.2.1");
+	learn("a.test", "192.0.2.2");
+	seconds += 10 * AN_HOUR;
+	assert_only("192.0.2.1", "a.test");
+	/* Nor do two go together. */
+	learn("b.test", "192.0.2.1");
+	learn("b.test", "192.0.2.2");
+	seconds += AN_HOUR;
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
 }
 
 static void learns_from_gethostbyname(void **state)
@@ -469,82 +573,176 @@ static void what_the_parent_learns_a_child_finds(void **state)
 	in_child(child_finds);
 }
 
-static char *in_table(const void *bytes, size_t n)
+static void child_learns_other(void)
+{
+	learn("other.test", "192.0.2.1");
+	learn("a.test", "192.0.2.2"); /* has moved, as the child has it */
+	learn("own.test", "192.0.2.9");
+}
+
+static void child_learns_anew(void)
+{
+	learn("own.test", "192.0.2.8");
+}
+
+static void others_add_demands_and_replace_nothing(void **state)
+{
+	struct names_found found;
+
+	(void)state;
+	learn("a.test", "192.0.2.1");
+	in_child(child_learns_other);
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	assert_int_equal(2, found.n);
+	/* What others look up does not move this process's own. */
+	seconds += AN_HOUR;
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.1", &found));
+	learn("own.test", "192.0.2.9");
+	in_child(child_learns_anew);
+	seconds += AN_HOUR;
+	learn("b.test", "192.0.2.9");
+	assert_int_equal(NAMES_SEVERAL, find("192.0.2.9", &found));
+}
+
+/* What moved by another's answers was the other's. */
+static void names_of_others_move_too(void **state)
+{
+	struct names_found found;
+
+	(void)state;
+	in_child(child_learns_other);
+	assert_only("192.0.2.9", "own.test");
+	in_child(child_learns_anew);
+	seconds += AN_HOUR;
+	assert_only("192.0.2.9", "own.test");
+	learn("b.test", "192.0.2.9");
+	assert_only("192.0.2.9", "b.test");
+	assert_int_equal(NAMES_ONLY, find("192.0.2.8", &found));
+}
+
+static void child_changes_user(void)
+{
+	names_part();
+	learn("hostile.test", "192.0.2.1");
+	learn("hostile.test", "192.0.2.2");
+}
+
+static void child_changes_user_unseen(void)
+{
+	if (setgid(65534) || setuid(65534))
+		_exit(1);
+	learn("hostile.test", "192.0.2.1");
+	learn("hostile.test", "192.0.2.2");
+}
+
+static void who_has_other_rights_is_not_believed(void **state)
+{
+	(void)state;
+	learn("a.test", "192.0.2.1");
+	in_child(child_changes_user);
+	if (!geteuid())
+		in_child(child_changes_user_unseen);
+	assert_only("192.0.2.1", "a.test");
+	assert_source("192.0.2.2", NAMES_NONE);
+}
+
+/* A daemon that gives up its rights and looks up in children then. */
+static void a_process_with_fewer_rights_has_kin_again(void **state)
+{
+	(void)state;
+	learn("a.test", "192.0.2.5");
+	names_part();
+	assert_only("192.0.2.5", "a.test");
+	in_child(child_learns);
+	assert_only("192.0.2.1", "child.test");
+}
+
+/* The ring. */
+
+static char *in_ring(const void *bytes, size_t n)
 {
 	size_t size;
-	char *table = names_table(&size);
-	char *found = memmem(table, size, bytes, n);
+	char *ring = names_shared_memory(&size);
+	char *found = memmem(ring, size, bytes, n);
 
 	assert_non_null(found);
 	return found;
 }
 
-/* Where the name lies in the table; its slot is state, name. */
-static char *name_in_table(const char *name)
+static void child_tells_victim(void)
 {
-	return in_table(name, strlen(name) + 1);
-}
-
-/* The same of an address: state, stamp, address, place of the name. */
-static char *address_in_table(const char *text)
-{
-	struct names_address address = {{[10] = 0xff, [11] = 0xff}};
-
-	assert_int_equal(1, inet_pton(AF_INET, text, address.ip + 12));
-	return in_table(&address, sizeof(address));
-}
-
-static void a_process_that_dies_while_learning_costs_a_slot(void **state)
-{
-	(void)state;
-	learn("a.test", "192.0.2.1");
-	*(uint32_t *)(void *)(address_in_table("192.0.2.1") - 8) =
-		1; /* claimed, and for ever */
-	assert_source("192.0.2.1", NAMES_NONE);
-	learn("b.test", "192.0.2.1");
-	assert_only("192.0.2.1", "b.test");
-	learn("b.test", "192.0.2.1");
-	assert_only("192.0.2.1", "b.test");
-	*(uint32_t *)(void *)(name_in_table("b.test") - 4) = 1;
-	learn("b.test", "192.0.2.2");
-	assert_only("192.0.2.2", "b.test");
-}
-
-static void a_forged_place_is_not_believed(void **state)
-{
-	static const uint32_t forged[] = {
-		16384, 0x00ffffff, 0x7fffffff, 0x80000000, 0xffffffff};
-	char *address;
-
-	(void)state;
 	learn("victim.test", "192.0.2.1");
-	address = address_in_table("192.0.2.1");
-	for (size_t i = 0; i < N_ROWS(forged); i++) {
-		memcpy(address + 16, &forged[i], sizeof(forged[i]));
-		assert_source("192.0.2.1", NAMES_UNSURE);
-	}
 }
 
+static void what_was_taken_is_not_changed_any_more(void **state)
+{
+	(void)state;
+	learn("own.test", "192.0.2.2");
+	in_child(child_tells_victim);
+	assert_only("192.0.2.1", "victim.test");
+	strcpy(in_ring("victim.test", 12), "other.test");
+	strcpy(in_ring("own.test", 9), "o.test");
+	assert_only("192.0.2.1", "victim.test");
+	assert_only("192.0.2.2", "own.test");
+}
+
+/* An hour long, then it is as if they had never been there. */
 static void a_forged_name_is_not_believed(void **state)
 {
-	static const char *const forged[] = {"", ".", ".test", "*.test",
-		"A.test", "a.test\n", "127.0.0.1", "a.test.", "a\"b"};
-	struct names_found found;
-	char *name;
+	static const char *const forged[] = {"other.test", "", ".", ".test",
+		"*.test", "A.test", "a.test\n", "127.0.0.1", "a.test.", "a\"b"};
 
 	(void)state;
-	learn("victim.test", "192.0.2.1");
-	name = name_in_table("victim.test");
+	learn("own.test", "192.0.2.2");
 	for (size_t i = 0; i < N_ROWS(forged); i++) {
-		memcpy(name, forged[i], strlen(forged[i]) + 1);
+		fresh_table(NULL);
+		learn("own.test", "192.0.2.2");
+		in_child(child_tells_victim);
+		strcpy(in_ring("victim.test", 12), forged[i]);
 		assert_source("192.0.2.1", NAMES_UNSURE);
+		assert_only("192.0.2.2", "own.test");
+		seconds += AN_HOUR;
+		assert_source("192.0.2.1", NAMES_NONE);
 	}
-	memset(name, 'a', NAMES_NAME_MAX); /* no end */
+}
+
+static void child_claims_and_dies(void)
+{
+	size_t size;
+	_Atomic uint32_t *tickets = names_shared_memory(&size);
+
+	atomic_fetch_add(tickets, 1);
+	learn("late.test", "192.0.2.1");
+}
+
+static void a_process_that_dies_while_telling_costs_an_entry(void **state)
+{
+	(void)state;
+	in_child(child_claims_and_dies);
+	assert_source("192.0.2.1", NAMES_UNSURE); /* what did it tell? */
+	seconds += AN_HOUR;
+	assert_only("192.0.2.1", "late.test");
+}
+
+static void child_tells_too_much(void)
+{
+	char text[32];
+
+	for (unsigned i = 0; i < NAMES_SHARED + 10; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u", i >> 8, i & 255);
+		learn("flood.test", text);
+	}
+}
+
+/* The names of this process stand, whatever others tell. */
+static void a_flood_of_others_hides_nothing_of_ours(void **state)
+{
+	(void)state;
+	learn("own.test", "192.0.2.2");
+	in_child(child_tells_victim);
+	in_child(child_tells_too_much);
+	assert_only("192.0.2.2", "own.test");
 	assert_source("192.0.2.1", NAMES_UNSURE);
-	for (int i = 1; i < NAMES_NAME_MAX - 2; i += 2)
-		name[i] = '.'; /* good labels, no end */
-	assert_int_equal(NAMES_ONLY, find("192.0.2.1", &found));
-	assert_int_equal(253, strlen(found.names[0]));
 }
 
 static void learn_and_find_something(void)
@@ -561,11 +759,11 @@ static void learn_and_find_something(void)
 			names_canonical(found.names[i], canonical));
 }
 
-static void survives_any_bytes_in_the_table(void **state)
+static void survives_any_bytes_in_the_ring(void **state)
 {
 	static const uint32_t fills[] = {0xffffffff, 0, 1, 2, 0x02020202};
 	size_t size;
-	uint32_t *table = names_table(&size);
+	uint32_t *table = names_shared_memory(&size);
 
 	(void)state;
 	for (size_t f = 0; f < N_ROWS(fills); f++) {
@@ -843,18 +1041,28 @@ int main(void)
 		fresh(keeps_names_of_the_longest_length),
 		fresh(of_several_names_the_latest_is_first),
 		fresh(more_names_than_fit_are_unsure),
-		fresh(unsure_is_for_ever),
-		fresh(remembers_a_hundred_thousand_addresses),
-		fresh(a_table_full_of_names_gives_no_wrong_one),
-		fresh(a_table_full_of_addresses_gives_no_wrong_name),
+		fresh(remembers_fifty_thousand_addresses),
+		fresh(a_table_full_of_names_knows_the_last_ones),
+		fresh(a_table_full_of_addresses_knows_the_last_ones),
+		fresh(a_lost_name_leaves_a_mark),
+		fresh(a_lost_pair_leaves_a_mark),
+		fresh(what_is_used_stays),
+		fresh(a_name_that_moved_is_forgotten_after_an_hour),
+		fresh(age_alone_takes_no_name_away),
+		fresh(the_last_name_of_an_address_stays),
 		fresh(learns_from_gethostbyname),
 		fresh(other_families_have_no_names),
 		fresh(what_a_child_learns_the_parent_finds),
 		fresh(what_the_parent_learns_a_child_finds),
-		fresh(a_process_that_dies_while_learning_costs_a_slot),
-		fresh(a_forged_place_is_not_believed),
+		fresh(others_add_demands_and_replace_nothing),
+		fresh(names_of_others_move_too),
+		fresh(who_has_other_rights_is_not_believed),
+		fresh(a_process_with_fewer_rights_has_kin_again),
+		fresh(what_was_taken_is_not_changed_any_more),
 		fresh(a_forged_name_is_not_believed),
-		fresh(survives_any_bytes_in_the_table),
+		fresh(a_process_that_dies_while_telling_costs_an_entry),
+		fresh(a_flood_of_others_hides_nothing_of_ours),
+		fresh(survives_any_bytes_in_the_ring),
 		fresh(a_live_result_is_recognised),
 		fresh(identity_is_of_the_address_not_of_the_port),
 		fresh(a_part_of_a_result_can_be_forgotten),
