@@ -71,6 +71,13 @@ static void compare_revocation(struct comparison *c,
 		note(c, POLICY_WEAKER, "ocsp");
 }
 
+static unsigned resume_seconds(const struct tls_settings *tls)
+{
+	if (tls->no_resume)
+		return 0;
+	return tls->resume_seconds ? tls->resume_seconds : TLS_RESUME_SECONDS;
+}
+
 /* The keys of both settings are one set, any of which will do. */
 static void compare_pins(struct comparison *c, const struct tls_settings *a,
 	const struct tls_settings *b)
@@ -90,6 +97,8 @@ static void compare_protocol(struct comparison *c, const struct tls_settings *a,
 {
 	if (b->min_version > TLS_VERSION_1_2 && a->min_version < b->min_version)
 		note(c, POLICY_WEAKER, "min-version");
+	if (resume_seconds(a) > resume_seconds(b))
+		note(c, POLICY_WEAKER, "resume");
 	if (!is_same(a->openssl, b->openssl))
 		note(c, POLICY_WEAKER, "openssl");
 }
@@ -109,6 +118,7 @@ static void compare_protocol(struct comparison *c, const struct tls_settings *a,
  *   ocsp			less: weaker
  *   pin, pin-file		none where b has some: weaker; others: other
  *   min-version		lower: weaker
+ *   resume			for longer after a verification: weaker
  *   openssl			any difference: weaker, for nobody here knows
  *				what the commands mean
  *   keylog			on where b's is off: weaker

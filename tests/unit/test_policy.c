@@ -328,6 +328,8 @@ static void tells_the_weaker_of_two(void **state)
 		{{.tls.min_version = TLS_VERSION_1_2}, {0}, EQUAL},
 		{{.tls.openssl = "A=b"}, {0}, POLICY_WEAKER, POLICY_WEAKER,
 			"openssl", "openssl"},
+		{{0}, {.tls.no_resume = true}, LESS("resume")},
+		{{.tls.resume_seconds = 3601}, {0}, LESS("resume")},
 		{{.keylog = true}, {0}, LESS("keylog")},
 		/* Of no account. */
 		{{.tls.cert = "/a",
