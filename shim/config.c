@@ -14,16 +14,16 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "childenv.h"
 #include "idle.h"
+#include "inherit.h"
 #include "map.h"
 #include "names.h"
-#include "peers.h"
 #include "real.h"
 #include "rules.h"
 #include "scope.h"
 #include "settings.h"
 
-#define PREFIX "TLSSHIM_"
 #define FILE_MAX (1 << 20) /* of TLSSHIM_CONFIG */
 /* clang-format off */
 #define DEFAULTS { .base = { .handshake_timeout_ms = 30000 }, .linger_ms = 60000, \
@@ -94,15 +94,6 @@ static void reject_name(struct config *config, const char *name, size_t n)
 			name);
 }
 
-/* Two letters first: most environments have nothing that begins so, and then
- * no function of libc's must be bound at every start. */
-static bool is_setting(const char *entry)
-{
-	return entry[0] == 'T' && entry[1] == 'L' &&
-	       !strncmp(entry, PREFIX, strlen(PREFIX)) && strchr(entry, '=') &&
-	       strncmp(entry, PEERS_VARIABLE "=", sizeof(PEERS_VARIABLE)) != 0;
-}
-
 static void parse_entry(
 	struct config_parser *p, const char *entry, unsigned long *seen)
 {
@@ -119,6 +110,7 @@ static void parse_entry(
 	*seen |= 1ul << which;
 	log_format(
 		p->where, sizeof(p->where), "%s", config_settings[which].name);
+	p->absolute = NULL;
 	if (*value)
 		settings_parse(p, which, value);
 	else if (!p->config->error[0])
@@ -127,6 +119,7 @@ static void parse_entry(
 		log_format(p->config->error, sizeof(p->config->error),
 			"%s is empty: expected %s, or the variable not set",
 			p->where, config_settings[which].syntax);
+	p->config->absolute[which] = p->absolute;
 }
 
 /* What demands something of a chain, where none is verified. */
@@ -278,8 +271,11 @@ void config_parse_with(struct config *config, char *const envp[],
 	if (file)
 		rules_parse_default(&p, file);
 	for (char *const *e = envp; e && *e; e++)
-		if (is_setting(*e))
+		if (childenv_is_setting(*e))
 			parse_entry(&p, *e, &seen);
+		else
+			config->is_given_back |=
+				childenv_is(*e, CHILDENV_GIVEN);
 	if (file)
 		rules_parse_sections(&p, file);
 	finish(&p, envp);
@@ -307,7 +303,7 @@ static void *_Atomic reader IDLE_DATA;
 static bool has_settings(char *const envp[])
 {
 	for (; envp && *envp; envp++)
-		if (is_setting(*envp))
+		if (childenv_is_setting(*envp))
 			return true;
 	return false;
 }
@@ -416,13 +412,21 @@ static enum config_state parse_settings(void)
 	check_order(c);
 	log_set_style(c->log_style);
 	error = log_setup(c->log_sink, c->log_path, c->log_level);
-	if (error && !c->error[0])
+	/* Whoever had the log was perhaps another user: postfix's daemons. */
+	if (error && c->is_given_back)
+		log_line(LOG_LEVEL_INFO,
+			"TLSSHIM_LOG: \"%s\" cannot be opened by this "
+			"program, whose lines go to standard error: %s",
+			c->log_path ? c->log_path : "syslog",
+			strerrordesc_np(error));
+	else if (error && !c->error[0])
 		log_format(c->error, sizeof(c->error),
 			"TLSSHIM_LOG: \"%.*s\" cannot be opened: %s",
 			VALUE_QUOTE_MAX, c->log_path ? c->log_path : "syslog",
 			strerrordesc_np(error));
 	if (config_selects(c) && !c->error[0])
 		names_setup();
+	inherit_setup(environ, c);
 	return CONFIG_ACTIVE;
 }
 

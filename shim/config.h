@@ -48,6 +48,14 @@ enum config_plaintext {
 	CONFIG_PLAINTEXT_LOOPBACK,
 };
 
+/* What is done with a program that a preload cannot reach. */
+enum config_unreached {
+	CONFIG_UNREACHED_UNSET, /* as CONFIG_PLAINTEXT says */
+	CONFIG_UNREACHED_WARN,
+	CONFIG_UNREACHED_REFUSE,
+	CONFIG_UNREACHED_ALLOW,
+};
+
 /* The most specific first. */
 enum config_host_kind {
 	CONFIG_HOST_NAME,
@@ -71,6 +79,9 @@ struct config_section {
 };
 #define CONFIG_SECTIONS_MAX 1024
 
+/* No fewer than there are settings. */
+#define CONFIG_SETTINGS_MAX 48
+
 struct config {
 	struct config_ports ports[CONFIG_PORT_RULES_MAX];
 	unsigned n_ports;
@@ -79,6 +90,14 @@ struct config {
 	unsigned n_sections;
 	const char *file; /* that the sections are from; absolute */
 	enum config_plaintext plaintext;
+	enum config_unreached unreached;
+	bool is_not_inherited; /* TLSSHIM_INHERIT=no */
+	/* The settings were given back to this process, whose environment had
+	 * been cleaned (inherit.h). */
+	bool is_given_back;
+	/* By place in config_settings: what a relative path in the environment
+	 * was made to; or NULL. */
+	const char *absolute[CONFIG_SETTINGS_MAX];
 	bool names_latest;
 	/* How long what was accepted may wait for a peer that takes nothing,
 	 * once the program is done. */
@@ -129,6 +148,16 @@ void config_parse_with(struct config *config, char *const envp[],
 static inline bool config_selects(const struct config *config)
 {
 	return config->n_ports || config->n_sections;
+}
+
+/* With the default in its place. */
+static inline enum config_unreached config_unreached(
+	const struct config *config)
+{
+	if (config->unreached)
+		return config->unreached;
+	return config->plaintext ? CONFIG_UNREACHED_REFUSE
+				 : CONFIG_UNREACHED_WARN;
 }
 
 /*

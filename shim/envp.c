@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which connections a new program is told of: those of this process that a
- * relay has, and those that it inherited itself.  Runs in children of vfork(),
- * on small stacks and in signal handlers: no lock, no heap.
+ * What a new program is told of connections, those of this process that a relay
+ * has and those that it inherited itself, and what is given back to it.  Runs
+ * in children of vfork(), on small stacks and in signal handlers: no lock, no
+ * heap; but system(), popen() and wordexp(), which libc does not promise to
+ * work there.
  */
 #include "envp.h"
 
-#include <string.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
 #include "conn.h"
 #include "fdtab.h"
+#include "inherit.h"
+#include "map.h"
 #include "peers.h"
-
-/* Of a larger environment no copy is made. */
-#define ENTRIES_MAX 4096
 
 static bool add_plugged(int fd, uintptr_t cell, void *arg)
 {
@@ -40,45 +44,113 @@ static void collect(struct peers *peers)
 		peers_add(peers, &before->all[i]);
 }
 
-static bool is(const char *entry, const char *name)
+/* Whom does it concern?  Where LD_PRELOAD brings the library, whoever has an
+ * LD_PRELOAD. */
+static bool has_library(const struct childenv_plan *child)
 {
-	size_t n = strlen(name);
-
-	return strncmp(entry, name, n) == 0 && entry[n] == '=';
+	return !peers_by_environment() || child->list || child->sets_preload;
 }
 
-size_t envp_room(char *const envp[])
+void envp_plan(struct envp_plan *plan, char *const envp[], bool gives)
 {
-	bool has_library = !peers_by_environment();
-	struct peers peers;
-	size_t n = 0;
+	static const struct childenv_own nothing;
+	const struct childenv_own *own = inherit_own();
+	bool may_inherit = fdtab_is_used() || peers_inherited()->n;
+	struct peers peers = {.n = 0};
 
-	if (!envp || (!fdtab_is_used() && !peers_inherited()->n))
-		return 0;
-	collect(&peers);
-	for (; n < ENTRIES_MAX && envp[n]; n++)
-		has_library |= is(envp[n], "LD_PRELOAD");
-	if (!peers.n || !has_library || n == ENTRIES_MAX)
-		return 0;
-	/* The variable, the NULL, and the text. */
-	return n + 2 + PEERS_TEXT_MAX(peers.n) / sizeof(char *) + 1;
+	*plan = (struct envp_plan){.size = 0};
+	if (!may_inherit && !(gives && own))
+		return;
+	childenv_plan(&plan->child, gives && own ? own : &nothing, envp);
+	plan->gives = gives && own &&
+		      (plan->child.sets_preload || plan->child.gives_settings);
+	if (may_inherit && has_library(&plan->child)) {
+		collect(&peers);
+		plan->peers = peers.n;
+	}
+	if (!plan->gives && !plan->peers)
+		return;
+	plan->size = (plan->child.entries + 1) * sizeof(char *) +
+		     plan->child.preload_len +
+		     (plan->peers ? PEERS_TEXT_MAX(plan->peers) : 0);
 }
 
-char *const *envp_with_peers(char *const envp[], void **room, size_t words)
+char *const *envp_make(const struct envp_plan *plan, void *room)
 {
-	char **copy = (char **)room;
+	const struct childenv_plan *child = &plan->child;
+	char **to = room, *text = (char *)&to[child->entries + 1];
+	char *extra = plan->peers ? text + child->preload_len : NULL;
 	struct peers peers;
-	size_t n = 0;
 
-	if (!words)
-		return envp;
-	collect(&peers);
-	for (; *envp && n + 2 < words; envp++)
-		if (!is(*envp, PEERS_VARIABLE))
-			copy[n++] = *envp;
-	copy[n + 1] = NULL;
-	copy[n] = (char *)&copy[n + 2];
-	peers_put(
-		&peers, copy[n], (unsigned)((words - n - 2) * sizeof(char *)));
-	return copy;
+	if (extra) {
+		collect(&peers);
+		peers_put(&peers, extra, (unsigned)PEERS_TEXT_MAX(plan->peers));
+	}
+	childenv_make(child, to, text, extra);
+	return to;
+}
+
+/* ---- environ, for a while ---- */
+
+/* The process whose thread is at it; 0: none.  Another process's thread was at
+ * it when this copy was made, and will not be done here. */
+static _Atomic pid_t busy;
+
+static void lock(void)
+{
+	pid_t self = getpid(), owner = 0;
+
+	while (!atomic_compare_exchange_strong(&busy, &owner, self)) {
+		if (owner != self &&
+			atomic_compare_exchange_strong(&busy, &owner, self))
+			return;
+		sched_yield();
+		owner = 0;
+	}
+}
+
+static void unlock(void)
+{
+	atomic_store(&busy, 0);
+}
+
+static unsigned users;
+static char **before, **ours;
+static size_t ours_size;
+
+/* One that another thread has copied meanwhile, as setenv(3) does, points into
+ * ours: then ours stays. */
+static void put_back(char ***at)
+{
+	if (ours && *at == ours) {
+		*at = before;
+		munmap(ours, ours_size);
+	}
+	ours = NULL;
+}
+
+void envp_replace(char ***at)
+{
+	struct envp_plan plan;
+	void *room;
+
+	lock();
+	users++;
+	envp_plan(&plan, *at, true);
+	room = plan.gives ? map_memory(plan.size) : NULL;
+	if (room) {
+		before = *at;
+		ours = (char **)(uintptr_t)envp_make(&plan, room);
+		ours_size = plan.size;
+		*at = ours;
+	}
+	unlock();
+}
+
+void envp_restore(char ***at)
+{
+	lock();
+	if (!--users)
+		put_back(at);
+	unlock();
 }

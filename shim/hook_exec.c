@@ -2,16 +2,21 @@
 /*
  * libc's names for becoming and starting other programs.  What a new program
  * could use of a connection is handed over to a relay before, and it is told
- * who the peer is.  system() and popen() leave connections alone.
+ * who the peer is; settings that its environment lacks are given back, and
+ * whether the library will be in it is looked at.  system() and popen() leave
+ * connections alone.
  */
 #include "hook.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include "config.h"
 #include "envp.h"
 #include "goodbye.h"
 #include "keeper.h"
+#include "map.h"
 #include "plug.h"
+#include "unreached.h"
 
 /*
  * This very process becomes another program: also connections that are
@@ -28,25 +33,156 @@ static void before_exec(void)
 	goodbye_before_exec();
 }
 
-/* The environment with the peers of what the new program may inherit; on the
- * stack, for there may be nobody to free it. */
-#define PEERS_OF(envp)                                                         \
-	size_t words = envp_room(envp);                                        \
-	void *room[words + 1];                                                 \
-	char *const *env = envp_with_peers(envp, room, words)
+/* ---- one call for all of them ---- */
+
+struct call {
+	enum { BY_PATH, BY_FILE, BY_FD, AT_DIR, SPAWN, SPAWN_FILE } how;
+	struct executed executed;
+	char *const *argv;
+	pid_t *pid; /* of posix_spawn(3) */
+	const posix_spawn_file_actions_t *actions;
+	const posix_spawnattr_t *attr;
+};
+
+static bool is_spawn(const struct call *call)
+{
+	return call->how == SPAWN || call->how == SPAWN_FILE;
+}
+
+/* posix_spawn(3) returns the error. */
+static int failed(const struct call *call, int error)
+{
+	return is_spawn(call) ? error : fail(error);
+}
+
+static int make(const struct call *call, char *const env[])
+{
+	const struct executed *e = &call->executed;
+
+	switch (call->how) {
+	case BY_PATH:
+		return real(execve)(e->path, call->argv, env);
+	case BY_FILE:
+		return real(execvpe)(e->path, call->argv, env);
+	case BY_FD:
+		return real(fexecve)(e->dir, call->argv, env);
+	case AT_DIR:
+		return real(execveat)(
+			e->dir, e->path, call->argv, env, e->flags);
+	case SPAWN:
+		return real(posix_spawn)(call->pid, e->path, call->actions,
+			call->attr, call->argv, env);
+	case SPAWN_FILE:
+		return real(posix_spawnp)(call->pid, e->path, call->actions,
+			call->attr, call->argv, env);
+	}
+	return failed(call, ENOSYS);
+}
+
+static bool is_too_long(const struct call *call, int r)
+{
+	return is_spawn(call) ? r == E2BIG : r < 0 && errno == E2BIG;
+}
+
+/* With what is given back where the kernel takes it. */
+static int make_with(
+	const struct call *call, const struct envp_plan *plan, void *room)
+{
+	int r = make(call, envp_make(plan, room));
+
+	if (!plan->gives || !is_too_long(call, r))
+		return r;
+	if (!unreached_too_long(&call->executed))
+		return failed(call, EACCES);
+	return make(call, plan->child.envp);
+}
+
+/* The room is given back where the call returns. */
+static int make_in_mapping(
+	const struct call *call, const struct envp_plan *plan)
+{
+	void *room = map_memory(plan->size);
+	int r, saved_errno;
+
+	if (!room)
+		return failed(call, ENOMEM);
+	r = make_with(call, plan, room);
+	saved_errno = errno;
+	munmap(room, plan->size);
+	errno = saved_errno;
+	return r;
+}
+
+static __attribute__((noinline)) int make_on_stack(
+	const struct call *call, const struct envp_plan *plan)
+{
+	char *room[plan->size / sizeof(char *) + 1];
+
+	return make_with(call, plan, room);
+}
+
+static bool is_on_stack(const struct call *call, size_t size)
+{
+	if (size <= ENVP_ON_STACK)
+		return true;
+	return size <= ENVP_ON_STACK_OF_PARENT && !is_spawn(call) &&
+	       keeper_is_guest();
+}
+
+/* No pointer of a program's: the kernel says EFAULT. */
+static bool is_no_memory(const void *p)
+{
+	return p && ((uintptr_t)p < 4096 || (intptr_t)p < 0);
+}
+
+static void before_spawn(void)
+{
+	plug_inheritable();
+	goodbye_inheritable();
+}
+
+static int execute(const struct call *call, char *const envp[])
+{
+	enum unreached_give give = UNREACHED_LEAVE;
+	struct envp_plan plan;
+
+	if (is_no_memory(envp))
+		return make(call, envp);
+	if (config_active())
+		give = unreached_ask(&call->executed, envp);
+	if (give == UNREACHED_REFUSE)
+		return failed(call, EACCES);
+	if (is_spawn(call))
+		before_spawn();
+	else
+		before_exec();
+	envp_plan(&plan, envp, give == UNREACHED_GIVE);
+	if (!plan.size)
+		return make(call, envp);
+	return is_on_stack(call, plan.size) ? make_on_stack(call, &plan)
+					    : make_in_mapping(call, &plan);
+}
+
+/* ---- the names ---- */
 
 static int exec_path(const char *path, char *const argv[], char *const envp[])
 {
-	before_exec();
-	PEERS_OF(envp);
-	return real(execve)(path, argv, env);
+	const struct call call = {.how = BY_PATH,
+		.executed = {.dir = AT_FDCWD, .path = path},
+		.argv = argv};
+
+	return execute(&call, envp);
 }
 
 static int exec_file(const char *file, char *const argv[], char *const envp[])
 {
-	before_exec();
-	PEERS_OF(envp);
-	return real(execvpe)(file, argv, env);
+	const struct call call = {.how = BY_FILE,
+		.executed = {.dir = AT_FDCWD,
+			.path = file,
+			.search_in = environ},
+		.argv = argv};
+
+	return execute(&call, envp);
 }
 
 HOOK int execve(const char *path, char *const argv[], char *const envp[])
@@ -71,34 +207,39 @@ HOOK int execvp(const char *file, char *const argv[])
 
 HOOK int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	before_exec();
-	PEERS_OF(envp);
-	return real(fexecve)(fd, argv, env);
+	const struct call call = {
+		.how = BY_FD, .executed = {.dir = fd}, .argv = argv};
+
+	return execute(&call, envp);
 }
 
 HOOK int execveat(int dir, const char *path, char *const argv[],
 	char *const envp[], int flags)
 {
-	before_exec();
-	PEERS_OF(envp);
-	return real(execveat)(dir, path, argv, env, flags);
+	const struct call call = {.how = AT_DIR,
+		.executed = {.dir = dir, .path = path, .flags = flags},
+		.argv = argv};
+
+	return execute(&call, envp);
 }
 
-/* The arguments from `first` to the NULL, that included. */
-static int count_args(const char *first, va_list ap)
+/* The arguments from `first` to the NULL, that included.  The list goes by
+ * pointer: what a function leaves of a va_list that it was handed is not
+ * defined (C11, 7.16). */
+static int count_args(const char *first, va_list *ap)
 {
 	int n = 1;
 
-	for (const char *arg = first; arg; arg = va_arg(ap, const char *))
+	for (const char *arg = first; arg; arg = va_arg(*ap, const char *))
 		n++;
 	return n;
 }
 
-static void take_args(char **argv, int n, const char *first, va_list ap)
+static void take_args(char **argv, int n, const char *first, va_list *ap)
 {
 	argv[0] = (char *)(uintptr_t)first;
 	for (int i = 1; i < n; i++)
-		argv[i] = va_arg(ap, char *);
+		argv[i] = va_arg(*ap, char *);
 }
 
 /* Variadic calls become their twins with an array on the stack. */
@@ -109,11 +250,11 @@ static void take_args(char **argv, int n, const char *first, va_list ap)
 		int n;                                                         \
                                                                                \
 		va_start(ap, first);                                           \
-		n = count_args(first, ap);                                     \
+		n = count_args(first, &ap);                                    \
 		va_end(ap);                                                    \
 		char *argv[n];                                                 \
 		va_start(ap, first);                                           \
-		take_args(argv, n, first, ap);                                 \
+		take_args(argv, n, first, &ap);                                \
 		va_end(ap);                                                    \
 		return call(path, argv, environ);                              \
 	}
@@ -127,11 +268,11 @@ HOOK int execle(const char *path, const char *first, ...)
 	int n;
 
 	va_start(ap, first);
-	n = count_args(first, ap);
+	n = count_args(first, &ap);
 	va_end(ap);
 	char *argv[n];
 	va_start(ap, first);
-	take_args(argv, n, first, ap);
+	take_args(argv, n, first, &ap);
 	envp = va_arg(ap, char **);
 	va_end(ap);
 	return exec_path(path, argv, envp);
@@ -139,28 +280,34 @@ HOOK int execle(const char *path, const char *first, ...)
 
 /* ---- posix_spawn ---- */
 
-static void before_spawn(void)
-{
-	plug_inheritable();
-	goodbye_inheritable();
-}
-
 HOOK int posix_spawn(pid_t *pid, const char *path,
 	const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	before_spawn();
-	PEERS_OF(envp);
-	return real(posix_spawn)(pid, path, actions, attr, argv, env);
+	const struct call call = {.how = SPAWN,
+		.executed = {.dir = AT_FDCWD, .path = path},
+		.argv = argv,
+		.pid = pid,
+		.actions = actions,
+		.attr = attr};
+
+	return execute(&call, envp);
 }
 
 HOOK int posix_spawnp(pid_t *pid, const char *file,
 	const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
-	before_spawn();
-	PEERS_OF(envp);
-	return real(posix_spawnp)(pid, file, actions, attr, argv, env);
+	const struct call call = {.how = SPAWN_FILE,
+		.executed = {.dir = AT_FDCWD,
+			.path = file,
+			.search_in = environ},
+		.argv = argv,
+		.pid = pid,
+		.actions = actions,
+		.attr = attr};
+
+	return execute(&call, envp);
 }
 
 /* The only action that gives a new program a descriptor of the old. */
@@ -175,24 +322,68 @@ HOOK int posix_spawn_file_actions_adddup2(
 
 /* ---- libc's own ways of running a command ---- */
 
-/* They leave what is in this process alone.  What was handed over before their
- * commands inherit. */
+static const struct executed shell = {.dir = AT_FDCWD, .path = "/bin/sh"};
+
+/*
+ * They leave what is in this process alone.  What was handed over before their
+ * commands inherit.  libc executes the shell with `environ`, without a hook;
+ * thus that has what is given back until the caller's variable ends.
+ */
+struct shell_call {
+	bool is_refused, replaces;
+};
+
+static void end_shell(struct shell_call *call)
+{
+	if (call->replaces)
+		envp_restore(&environ);
+}
+
+#define SHELL_CALL __attribute__((cleanup(end_shell))) struct shell_call
+
+static struct shell_call begin_shell(void)
+{
+	enum unreached_give give;
+
+	if (!config_active())
+		return (struct shell_call){false, false};
+	give = unreached_ask(&shell, environ);
+	if (give == UNREACHED_GIVE)
+		envp_replace(&environ);
+	return (struct shell_call){
+		give == UNREACHED_REFUSE, give == UNREACHED_GIVE};
+}
+
 HOOK int system(const char *command)
 {
+	SHELL_CALL call = begin_shell();
+
+	if (call.is_refused)
+		return command ? fail(EACCES) : 0;
 	goodbye_inheritable();
 	return real(system)(command);
 }
 
 HOOK FILE *popen(const char *command, const char *mode)
 {
+	SHELL_CALL call = begin_shell();
+
+	if (call.is_refused) {
+		errno = EACCES;
+		return NULL;
+	}
 	goodbye_inheritable();
 	return real(popen)(command, mode);
 }
 HOOK_ALIAS(_IO_popen, popen);
 
+/* Where no shell may be executed, there is no command substitution. */
 HOOK int wordexp(
 	const char *restrict words, wordexp_t *restrict result, int flags)
 {
+	SHELL_CALL call = begin_shell();
+
 	goodbye_inheritable();
-	return real(wordexp)(words, result, flags);
+	return real(wordexp)(
+		words, result, call.is_refused ? flags | WRDE_NOCMD : flags);
 }

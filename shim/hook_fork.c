@@ -13,6 +13,7 @@
 #include "hook_syscall.h"
 #include "keeper.h"
 #include "plug.h"
+#include "unreached.h"
 
 /* What most children call is looked up before: afterwards each would do it
  * again, and fault in half of the dynamic linker for it. */
@@ -22,6 +23,8 @@ HOOK pid_t fork(void)
 	(void)real(_exit);
 	if (config_is_selective())
 		(void)getpid(); /* _exit() asks whether it is pid 1 */
+	if (config_active())
+		unreached_prepare();
 	return real(fork)();
 }
 HOOK_ALIAS(__fork, fork);

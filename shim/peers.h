@@ -14,9 +14,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "childenv.h"
 #include "policy.h"
 
-#define PEERS_VARIABLE "TLSSHIM_INHERITED"
+#define PEERS_VARIABLE CHILDENV_PEERS
 /* More are not passed on. */
 #define PEERS_MAX 32
 

@@ -93,6 +93,15 @@ const struct config_setting config_settings[] = {
 		"may TCP connections that nothing selects be made? loopback: "
 		"to this host alone",
 		settings_plaintext},
+	{"TLSSHIM_UNREACHED", "warn | refuse | allow",
+		"warn; refuse where TLSSHIM_PLAINTEXT is deny or loopback",
+		"may programs be executed that a preload cannot reach (setuid, "
+		"static, Go, musl...)? warn: with a line in the log",
+		settings_unreached},
+	{"TLSSHIM_INHERIT", "yes | no", "yes",
+		"are library and settings given back to programs that are "
+		"started with a cleaned environment?",
+		settings_inherit},
 	{"TLSSHIM_NAMES", "strict | latest", "strict",
 		"of several names for one address, must the certificate be "
 		"valid for all, or for the latest looked up?",
@@ -109,6 +118,9 @@ const struct config_setting config_settings[] = {
 };
 const unsigned config_n_settings =
 	sizeof(config_settings) / sizeof(config_settings[0]);
+_Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <=
+		       CONFIG_SETTINGS_MAX,
+	"a place for each in struct config");
 
 int settings_find(const char *name, size_t n)
 {
@@ -127,7 +139,8 @@ static bool is_of_process(int which)
 		config_settings[which].parse;
 
 	return parse == settings_ports || parse == settings_linger ||
-	       parse == settings_plaintext || parse == settings_names ||
+	       parse == settings_plaintext || parse == settings_unreached ||
+	       parse == settings_inherit || parse == settings_names ||
 	       parse == settings_log || parse == settings_log_level ||
 	       parse == settings_log_format;
 }

@@ -87,6 +87,28 @@ void settings_plaintext(struct config_parser *p, const char *value)
 		p->config->plaintext = chosen;
 }
 
+void settings_unreached(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"warn", CONFIG_UNREACHED_WARN},
+		{"refuse", CONFIG_UNREACHED_REFUSE},
+		{"allow", CONFIG_UNREACHED_ALLOW}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected warn, refuse or allow"))
+		p->config->unreached = chosen;
+}
+
+void settings_inherit(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {{"yes", 0}, {"no", 1}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen, "is neither yes nor no"))
+		p->config->is_not_inherited = chosen;
+}
+
 void settings_names(struct config_parser *p, const char *value)
 {
 	static const struct value_word words[] = {{"strict", 0}, {"latest", 1}};

@@ -40,6 +40,8 @@ PARSER(timeout);
 PARSER(ports);
 PARSER(linger);
 PARSER(plaintext);
+PARSER(unreached);
+PARSER(inherit);
 PARSER(names);
 PARSER(log);
 PARSER(log_level);

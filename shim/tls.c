@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 #include "config.h"
+#include "library.h"
 #include "log.h"
 #include "real.h"
 #include "scope.h"
@@ -36,32 +36,10 @@ static const struct tls_engine *loaded;
 /* Empty: not looked for, or not found. */
 static char engine_file[PATH_MAX];
 
-/* The linker's: where this library begins. */
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-
-static int note_own_path(struct dl_phdr_info *object, size_t size, void *path)
-{
-	(void)size;
-	if (object->dlpi_addr != (uintptr_t)__ehdr_start)
-		return 0;
-	*(const char **)path = object->dlpi_name;
-	return 1;
-}
-
-/* As the dynamic linker was given it.  dladdr() would search all symbols of
- * the library for it, in every process. */
-static const char *own_path(void)
-{
-	const char *path = "";
-
-	dl_iterate_phdr(note_own_path, &path);
-	return path;
-}
-
 /* Where the engine lies: beside this library. */
 static void find_engine(void)
 {
-	const char *path = *engine_file ? "" : own_path();
+	const char *path = *engine_file ? "" : library_path();
 	const char *slash = strrchr(path, '/');
 	size_t n = 0; /* of the working directory */
 
@@ -82,7 +60,7 @@ static void find_engine(void)
  * working directory. */
 __attribute__((constructor)) static void find_engine_early(void)
 {
-	if (!config_is_selective() || *own_path() == '/')
+	if (!config_is_selective() || *library_path() == '/')
 		return;
 	pthread_mutex_lock(&load_lock);
 	find_engine();

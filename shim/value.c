@@ -135,7 +135,7 @@ const char *value_path(struct config_parser *p, const char *value)
 	}
 	p->storage[dir] = '/';
 	memcpy(p->storage + dir + 1, value, n);
-	return keep(p, dir + 1 + n);
+	return p->absolute = keep(p, dir + 1 + n);
 }
 
 bool value_choose(struct config_parser *p, const char *value,

@@ -18,7 +18,9 @@ struct config_parser {
 	/* What errors begin with: a variable's name, or "FILE:LINE". */
 	char where[160];
 	bool in_file;
-	char *storage; /* what is left of it */
+	const char
+		*absolute; /* a relative path was made this by value_path() */
+	char *storage;	   /* what is left of it */
 	size_t room;
 };
 
