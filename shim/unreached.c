@@ -239,26 +239,26 @@ static enum reason reason_of_reach(enum program_reach reach)
 	return UNKNOWN;
 }
 
-/* Of an open file; -1: nobody could open it. */
+/* Of an open file; -1: nobody could open it.  Capabilities of files are
+ * nothing to the real root. */
 static enum reason reason_of_rights(int fd, const struct stat *st)
 {
 	unsigned char capabilities[CAPABILITIES_MAX];
-	ssize_t n = fd < 0 ? 0
-			   : fgetxattr(fd, "security.capability", capabilities,
-				     sizeof(capabilities));
-	struct program_rights rights = {
-		.owner = st->st_uid,
+	struct program_rights rights = {.owner = st->st_uid,
 		.group = st->st_gid,
 		.mode = st->st_mode,
-		.capabilities = capabilities,
-		.n_capabilities = n > 0 ? (size_t)n : 0,
-		.uid = getuid(),
-		.euid = geteuid(),
-		.gid = getgid(),
-		.egid = getegid(),
-	};
+		.capabilities = capabilities};
+	uid_t saved_uid;
+	gid_t saved_gid;
+	ssize_t n = 0;
 	struct statvfs fs;
 
+	getresuid(&rights.uid, &rights.euid, &saved_uid);
+	getresgid(&rights.gid, &rights.egid, &saved_gid);
+	if (fd >= 0 && rights.uid != 0)
+		n = fgetxattr(fd, "security.capability", capabilities,
+			sizeof(capabilities));
+	rights.n_capabilities = n > 0 ? (size_t)n : 0;
 	if (program_may_gain(&rights)) {
 		rights.has_no_new_privs =
 			real(prctl)(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) > 0;
