@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <string.h>
 #include "config.h"
 #include "fdtab.h"
 #include "keeper.h"
@@ -60,6 +61,24 @@ static void wait_until_taken(struct conn *c, unsigned ms)
 	}
 }
 
+/*
+ * A closed socket answers what comes by a reset, and loses what it has not
+ * sent.  To a program that only writes, and closes, the session tickets still
+ * come, which servers send when their side of the handshake is done; behind
+ * anything else that they say they have come.  Until all of `unsent` has been
+ * taken somebody must keep the socket.
+ */
+static bool awaits_tickets(const struct conn *c, int unsent)
+{
+	struct tls_info info;
+
+	if (unsent <= 0)
+		return false;
+	c->tls->info(c->session, &info);
+	return info.sent && !info.received &&
+	       strcmp(info.version, "TLSv1.2") != 0;
+}
+
 static void end_real(struct conn *c)
 {
 	c->write_end = true;
@@ -68,9 +87,12 @@ static void end_real(struct conn *c)
 }
 
 /* Sends what was accepted, close_notify, and the FIN.  false: the kernel does
- * not take it all at once, even with a bigger buffer.  Under the lock. */
+ * not take it all at once, even with a bigger buffer, or must not close it yet.
+ * Under the lock. */
 static bool say_goodbye(struct conn *c)
 {
+	int unsent = 0;
+
 	if (c->state != CONN_OPEN || !c->session)
 		return true;
 	if (!c->end_reported)
@@ -78,11 +100,14 @@ static bool say_goodbye(struct conn *c)
 	c->end_reported = true;
 	if (wants_reset(c))
 		return true;
+	real(ioctl)(c->real, SIOCOUTQ, &unsent);
 	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
 		grow_send_buffer(c);
 		if (c->tls->flush(c->session) == TLS_WANT_WRITE)
 			return false;
 	}
+	if (awaits_tickets(c, unsent))
+		return false;
 	end_real(c);
 	return true;
 }

@@ -119,21 +119,58 @@ static void pump_all(struct pump *pump)
 
 /* ---- becoming a relay ---- */
 
-/* By number: libc's own functions keep the two signals that it uses itself as
- * they were inherited.  The struct is the kernel's. */
+/*
+ * A relay is to the program what its socket in the kernel is on plain TCP, and
+ * that is not reached by what asks processes to end: a service manager sends
+ * such signals to all that it finds, when the program has ended or is to end.
+ * Ignored is whatever may be sent for that (a unit's KillSignal= is anything);
+ * not what tells of a fault, a limit, or job control.
+ */
+static bool is_ignored(int sig)
+{
+	switch (sig) {
+	case SIGKILL:
+	case SIGSTOP:
+	case SIGCONT:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGCHLD:
+	case SIGILL:
+	case SIGTRAP:
+	case SIGABRT:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGSEGV:
+	case SIGSYS:
+	case SIGXCPU:
+	case SIGXFSZ:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/*
+ * By number: libc's own functions keep the two signals that it uses itself as
+ * they were inherited.  The struct is the kernel's.  All are blocked until then
+ * (relay_start()), so that there is no moment at which one would end it.
+ */
 static void reset_signals(void)
 {
-	const struct {
-		void *handler; /* NULL is SIG_DFL */
+	struct {
+		void (*handler)(int);
 		unsigned long flags;
 		void *restorer;
 		uint64_t mask;
-	} deflt = {NULL, 0, NULL, 0};
+	} action = {NULL, 0, NULL, 0};
 	const uint64_t none = 0;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		real(syscall)(SYS_rt_sigaction, sig, &deflt, NULL,
-			sizeof(deflt.mask));
+	for (int sig = 1; sig < NSIG; sig++) {
+		action.handler = is_ignored(sig) ? SIG_IGN : SIG_DFL;
+		real(syscall)(SYS_rt_sigaction, sig, &action, NULL,
+			sizeof(action.mask));
+	}
 	real(syscall)(
 		SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }

@@ -7,7 +7,10 @@
  *
  * It is nobody's child, in a session of its own, has no descriptors but those
  * of its connections and of the program, and almost none of the program's
- * memory, and ends with the last of them.  SIGTERM ends it at once.
+ * memory, and ends with the last of them.  What asks a process to end (SIGTERM,
+ * SIGINT, SIGHUP...) it ignores, as a socket in the kernel would: a service
+ * manager sends that to all processes of a service, also when the program has
+ * ended and has been told that all was accepted.  SIGKILL ends it at once.
  */
 #ifndef TLSSHIM_RELAY_H
 #define TLSSHIM_RELAY_H
@@ -47,6 +50,8 @@ struct relay_leg {
 	int64_t linger;	  /* TLSSHIM_LINGER in ns */
 	int64_t progress; /* when something was last taken */
 	int64_t sleepers; /* since when they are waited for; 0: not */
+	int64_t look;	  /* when to ask whether the program has its socket */
+	int64_t look_gap; /* ...and how long after that again */
 };
 
 /*

@@ -10,7 +10,7 @@
  * reset from then on: keep-alive probes ask.  So a half-closed program may wait
  * for its answer as long as it likes, and a closed one is given up in time.
  * Where there is no room for what it said its FIN does not even come through,
- * and where it must be known at once the probes are too slow: owner.c.
+ * and where it must be known soon the probes are too slow: owner.c.
  *
  * Nor does the loopback tell a program that closed from one that was killed,
  * of which the peer must not believe that it has said all: goodbye.h.
@@ -248,6 +248,8 @@ static void finish_to_peer(struct relay_leg *leg)
 		return;
 	leg->fin_sent = true;
 	leg->progress = conn_now();
+	leg->look_gap = OWNER_NS;
+	leg->look = leg->progress + OWNER_NS;
 	real(shutdown)(c->real, SHUT_WR);
 }
 
@@ -339,6 +341,24 @@ static bool is_abandoned(struct relay_leg *leg)
 }
 
 /*
+ * The program is done and the peer has the end.  Probes would tell after a
+ * minute whether the program closed: whoever stops a service waits for the
+ * relay.  Asked ever more rarely, for a half-closed program may wait long.
+ */
+static void look_for_program(struct relay_leg *leg)
+{
+	int64_t now = conn_now();
+
+	if (!leg->fin_sent || leg->peer_done || leg->program_gone ||
+		now < leg->look)
+		return;
+	leg->look_gap *= 2;
+	leg->look = now + leg->look_gap;
+	if (!owner_exists(leg->inner))
+		program_gone(leg);
+}
+
+/*
  * Is it over?
  *  - both directions have ended and both sides know;
  *  - the peer broke off, and the program has what came before that;
@@ -383,6 +403,7 @@ void leg_step(struct relay_leg *leg, short real_events, short inner_events)
 		pump_to_program(leg);
 	push_to_program(leg); /* the end, if there is one to tell */
 	finish_to_peer(leg);
+	look_for_program(leg);
 	if (is_finished(leg))
 		end_leg(leg);
 }
@@ -425,6 +446,8 @@ int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
 		return now + 5 * NS_PER_MS + (now - leg->progress) / 8;
 	if (leg->program_done && !leg->fin_sent)
 		return leg->progress + leg->linger;
+	if (leg->fin_sent && !leg->peer_done)
+		return leg->look;
 	if (is_stuck(leg))
 		return look_at_owner(leg);
 	return INT64_MAX;

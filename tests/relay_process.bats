@@ -6,8 +6,6 @@
 
 load lib/oracle
 
-EMPTY="peer: 0 bytes e3b0c44298fc1c14"
-
 @test "the program sees no child, no signal and no descriptor of twenty relays" {
 	run run_shim relaying unseen
 	assert_output --partial "descriptors = 1
@@ -37,15 +35,17 @@ status 0"
 	threads = 1
 	descriptors = 4
 	blocked = 0
-	ignored = 0
+	ignores what asks it to end = 1
+	ignores faults = 0
 	caught = 0
 	in /
 	ends with its connection = 1
-	SIGTERM ends it = 1
+	after SIGTERM = 5 'there'
+	SIGKILL ends it = 1
 	reset = -1 ECONNRESET
 	status 0
 	peer: 5 bytes 135fc7a09da25f03 closed it
-	$EMPTY cut off
+	peer: 5 bytes 94e8566ddfc123ed cut off
 	END
 }
 

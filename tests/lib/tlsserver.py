@@ -9,6 +9,8 @@ connection goes through the steps in order, in a thread of its own:
 
     handshake       as the server (everything below may come without it, and
                     is then said in plaintext)
+    late=NAME       the handshake, but what the client says after its hello is
+                    not read until DIR/NAME exists
     echo            send back what comes, until the client's side ends
     read            take all that comes, until the client's side ends
     http            answer HTTP/1.1 requests: GET /bytes/N gives N bytes of
@@ -119,17 +121,21 @@ class Peer:
 
     # Plaintext
 
-    def handshake(self):
+    def handshake(self, before_finish=None):
         self.tls = self.server.context.wrap_bio(
             self.incoming, self.outgoing, server_side=True)
         self.tls.peer = self
+        takes = 0
         while True:
             try:
                 self.tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
                 self.flush()
+                if takes and before_finish:
+                    before_finish()
                 self.take()
+                takes += 1
             except ssl.SSLError:
                 self.flush()
                 raise
@@ -232,6 +238,9 @@ class Peer:
 
     def step_handshake(self, _):
         self.handshake()
+
+    def step_late(self, arg):
+        self.handshake(lambda: self.step_wait(arg))
 
     def step_echo(self, _):
         try:

@@ -88,7 +88,7 @@ static long status_of(pid_t pid, const char *key)
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, key, strlen(key)) == 0)
-			value = strtol(line + strlen(key), NULL,
+			value = (long)strtoul(line + strlen(key), NULL,
 				strncmp(key, "Sig", 3) ? 10 : 16);
 	if (f)
 		fclose(f);
@@ -107,6 +107,11 @@ static int count_entries(pid_t pid, const char *what)
 		n++;
 	closedir(d);
 	return n;
+}
+
+static bool ignores(pid_t pid, int sig)
+{
+	return status_of(pid, "SigIgn:") >> (sig - 1) & 1;
 }
 
 static void anatomy(void)
@@ -131,7 +136,11 @@ static void anatomy(void)
 	/* Two sockets, the log, and the program. */
 	show("descriptors", count_entries(pid, "fd"));
 	show("blocked", status_of(pid, "SigBlk:"));
-	show("ignored", status_of(pid, "SigIgn:"));
+	show("ignores what asks it to end",
+		ignores(pid, SIGTERM) && ignores(pid, SIGINT) &&
+			ignores(pid, SIGHUP) && ignores(pid, SIGQUIT) &&
+			ignores(pid, SIGRTMAX));
+	show("ignores faults", ignores(pid, SIGSEGV) || ignores(pid, SIGABRT));
 	show("caught", status_of(pid, "SigCgt:"));
 	snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
 	cwd[readlink(path, cwd, sizeof(cwd) - 1)] = 0;
@@ -148,7 +157,13 @@ static void anatomy(void)
 	hand_over(other);
 	pid = find_relay(args, sizeof(args));
 	kill(pid, SIGTERM);
-	show("SIGTERM ends it", ends(pid));
+	kill(pid, SIGCONT);
+	kill(pid, SIGHUP);
+	peer("recv %d", (int)write(other, "still", 5));
+	peer("send there");
+	show_bytes("after SIGTERM", read(other, buf, 5), buf);
+	kill(pid, SIGKILL);
+	show("SIGKILL ends it", ends(pid));
 	show("reset", read(other, buf, 1));
 }
 
