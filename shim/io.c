@@ -286,8 +286,9 @@ ssize_t io_recv(
 
 	if (!in_user_space(iov, n))
 		return fail(EFAULT);
+	/* As where no urgent data has come. */
 	if (flags & MSG_OOB)
-		return fail(EOPNOTSUPP);
+		return fail(EINVAL);
 	if (flags & MSG_ERRQUEUE)
 		return fail(EAGAIN);
 	if ((flags & MSG_TRUNC) && !(flags & MSG_PEEK))
@@ -414,8 +415,9 @@ ssize_t io_send(
 
 	if (!in_user_space(iov, n))
 		return fail(EFAULT);
-	if (flags & MSG_OOB)
-		return fail(EOPNOTSUPP);
+	/* TLS has no urgent data: what telnet(1) and ftp(1) send so (RFC 854,
+	 * RFC 959) is understood in its place in the stream as well, so MSG_OOB
+	 * changes nothing. */
 	r = send_loop(c, fd, all, flags);
 	if (r == -MOVED)
 		return send_plain(fd, &all, flags);

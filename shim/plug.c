@@ -180,6 +180,8 @@ static int make_inner(int fd)
 	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	/* MSG_OOB: its byte stays in its place in the stream, as in io.c. */
+	real(setsockopt)(inner, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	return highfd_move(inner);
 }
 

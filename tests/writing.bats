@@ -21,14 +21,29 @@ load lib/oracle
 	same writing nowhere
 }
 
-@test "urgent data is refused with EOPNOTSUPP" {
-	shows writing oob <<-'END'
-	send = -1 EOPNOTSUPP
-	recv = -1 EOPNOTSUPP
+@test "urgent data is sent in its place in the stream" {
+	is_sent_in_place oob
+}
+
+@test "urgent data of a connection that was handed over, too" {
+	is_sent_in_place oob-handed-over
+	assert_log "handed over to a relay"
+}
+
+# On plain TCP its last byte is not among what the peer reads.
+is_sent_in_place()
+{
+	shows writing "$1" <<-'END'
+	send = 3
+	write = 2
+	sendmsg = 3
+	sendto = 1
+	recv = -1 EINVAL
+	AB!CDEF!G
 	write = 1
-	y
+	H
 	status 0
-	peer: 1 bytes a1fce4363854ff88 end
+	peer: 10 bytes 88c32fbd5406218c end
 	END
 }
 

@@ -236,7 +236,7 @@ static void trunc_discards(void)
 	close(fd);
 }
 
-/* MSG_OOB is left out here: TLS has none, see oob in reading.bats. */
+/* MSG_OOB is left out here: TLS has none, see oob in writing.bats. */
 static void bad_arguments(void)
 {
 	int fd = dial();

@@ -108,15 +108,33 @@ static void nowhere(void)
 	close(fd);
 }
 
+static void say_urgently(int fd)
+{
+	struct iovec iov = {"EF!", 3};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	show("send", send(fd, "AB!", 3, MSG_OOB));
+	show("write", write(fd, "CD", 2));
+	show("sendmsg", sendmsg(fd, &msg, MSG_OOB));
+	show("sendto", sendto(fd, "G", 1, MSG_OOB, NULL, 0));
+	show("recv", recv(fd, buf, 1, MSG_OOB));
+	say("%s\n", peer("recv 9"));
+	show("write", write(fd, "H", 1));
+	say("%s\n", peer("recv 1"));
+	close(fd);
+}
+
 static void oob(void)
+{
+	say_urgently(dial());
+}
+
+static void oob_handed_over(void)
 {
 	int fd = dial();
 
-	show("send", send(fd, "x", 1, MSG_OOB));
-	show("recv", recv(fd, buf, 1, MSG_OOB));
-	show("write", write(fd, "y", 1));
-	say("%s\n", peer("recv 1"));
-	close(fd);
+	dprintf(fd, "%s", "");
+	say_urgently(fd);
 }
 
 /* A file of n bytes of the pattern, without a name. */
@@ -438,8 +456,8 @@ static void killed(void)
 
 SCENARIOS({"all-calls", all_calls}, {"many-iovecs", many_iovecs},
 	{"zero-length", zero_length}, {"nowhere", nowhere}, {"oob", oob},
-	{"sendfile", sendfiles}, {"splice-out", splice_out},
-	{"splice-in", splice_in},
+	{"oob-handed-over", oob_handed_over}, {"sendfile", sendfiles},
+	{"splice-out", splice_out}, {"splice-in", splice_in},
 	{"splice-in-little-room", splice_in_little_room},
 	{"splice-out-crowd", splice_out_crowd}, {"slow-reader", slow_reader},
 	{"blocking-whole", blocking_whole}, {"dontwait", dontwait},
