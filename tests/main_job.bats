@@ -166,6 +166,19 @@ print(hashlib.sha256(tlsserver.pattern(0, int(sys.argv[2]))).hexdigest())' \
 	assert_tls db.test
 }
 
+@test "telnet's synch, which it sends as urgent data" {
+	start_server tlsserver db.test handshake recv=2 mark=synch line \
+		"send=two\r\n"
+	run shim telnet db.test "$PORT" < <(
+		printf '\x1dsend synch\n'
+		wait_for test -e "$SERVER_DIR/synch"
+		echo "$MARKER"
+		wait_for has_line "$SERVER_DIR/report" end)
+	assert_output --partial "two"
+	assert_report sha256 "$(printf '\xff\xf2%s\r\n' "$MARKER" | sha256sum | cut -d' ' -f1)"
+	assert_tls db.test
+}
+
 @test "Python's socket" {
 	start_greeter
 	run -0 shim "$PYTHON" -c '

@@ -67,6 +67,36 @@ start_ftp()
 	assert_tls db.test
 }
 
+# ^C amid a transfer: IAC IP IAC DM ABOR, the DM as urgent data.
+@test "inetutils-ftp's ABOR" {
+	local SHIM data_port
+
+	requires inetutils-ftp
+	background data "$PYTHON" -c '
+import socket, time
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+c = s.accept()[0]
+c.send(b"some")
+print("begun", flush=True)
+c.recv(1)
+c.close()'
+	wait_for has_line "$RUN_DIR/data.out" "[0-9]"
+	data_port=$(head -n 1 "$RUN_DIR/data.out")
+	start_server tlsserver db.test handshake "send=220 hello\r\n" \
+		line "send=500 no SYST\r\n" line "send=227 ok (127,0,0,1,$((data_port / 256)),$((data_port % 256)))\r\n" \
+		line "send=150 here\r\n" line "send=426 ended\r\n226 done\r\n" \
+		line "send=221 bye\r\n"
+	shim_env
+	run timeout -k 5 60 "$PYTHON" "$LIB/terminal.py" "wait=220 hello" "wait=>" \
+		"say=passive\n" "wait=>" "say=get x $RUN_DIR/x\n" "wait=150 here" \
+		"say=\x03" "wait=226 done" "wait=>" "say=quit\n" "wait=221" eof -- \
+		env "${SHIM[@]}" inetutils-ftp -n -v db.test "$PORT"
+	assert_report sha256 "$(printf 'SYST\r\nPASV\r\nRETR x\r\n\xff\xf4\xff\xf2ABOR\r\nQUIT\r\n' |
+		sha256sum | cut -d' ' -f1)"
+	assert_log "handed over to a relay"
+}
+
 @test "inetutils-ftp's control connection" {
 	requires inetutils-ftp
 	start_ftp
