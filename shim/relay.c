@@ -31,33 +31,50 @@
 #define STACK_SIZE (256 << 10)
 /* More relays at a time stay zombies until the program ends. */
 #define KEPT_MAX 64
+/* Of what ps shows: the longest name and destination. */
+#define TITLE_MAX ((long)sizeof(RELAY_NAME) + 1 + CONN_DESTINATION_MAX)
 
 /* ---- what it looks like ---- */
 
 static char *title;
-static size_t title_size;
+/* Of the arguments, and with the environment that follows them. */
+static size_t title_size, title_room;
 
-/* argv and what follows it is what ps shows.  The C library gives constructors
- * the arguments of main(). */
+/*
+ * The kernel shows the arguments where it put them, or, where their last byte
+ * is not 0, what begins there and goes on into the environment: so the name of
+ * a relay may be longer than the program's command line.  The C library gives
+ * constructors the arguments of main().
+ */
 __attribute__((constructor)) static void note_title(
 	int argc, char **argv, char **envp)
 {
-	(void)envp;
+	char *end;
+
 	if (!config_is_selective() || argc < 1 || !argv || !argv[0])
 		return;
+	end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
 	title = argv[0];
-	title_size =
-		(size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
+	title_size = (size_t)(end - title);
+	for (; *envp == end && end - title < TITLE_MAX; envp++)
+		end += strlen(end) + 1;
+	title_room = (size_t)(end - title);
 }
 
 static void set_title(const struct conn *c)
 {
+	char name[TITLE_MAX];
+	size_t len;
+
 	real(syscall)(SYS_prctl, PR_SET_NAME, RELAY_NAME, 0, 0, 0);
 	if (!title)
 		return;
-	memset(title, 0, title_size);
-	log_format(
-		title, (unsigned)title_size, RELAY_NAME " %s", c->destination);
+	len = (size_t)log_format(
+		name, sizeof(name), RELAY_NAME " %s", c->destination);
+	if (len >= title_room)
+		len = title_room - 1;
+	memset(title, 0, title_room);
+	memcpy(title, name, len);
 }
 
 /* ---- all legs ---- */

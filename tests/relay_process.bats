@@ -49,6 +49,19 @@ status 0"
 	END
 }
 
+# "r orphaned": the program looks for its relay by the whole of its name.
+@test "a relay's name does not depend on how long the program's command line is" {
+	TLSSHIM_PORTS=1-65535 TLSSHIM_CA_FILE=$CA_DIR/ca.pem \
+		run run_oracle tls shim_as_r relaying orphaned
+	assert_line "stays a while = 0"
+	assert_line "ends = 1"
+}
+
+shim_as_r()
+{
+	shim bash -c 'exec -a r "$0" "$@"' "$@"
+}
+
 @test "a relay whose log was stderr has none, and lives" {
 	TLSSHIM_LOG=stderr TLSSHIM_LOG_LEVEL=debug run run_shim relaying unseen
 	assert_output --partial "handed over to a relay"
