@@ -36,9 +36,13 @@ struct option {
 
 static const struct option carried[] = {
 #define OPTION(level, name) {level, name, false, #name},
+#define FOLLOWS(level, name) {level, name, false, #name},
+#define FOLLOWS_ONLY(level, name)
 #define SIZE(level, name) {level, name, true, #name},
 #include "sockopts.def"
 #undef OPTION
+#undef FOLLOWS
+#undef FOLLOWS_ONLY
 #undef SIZE
 };
 

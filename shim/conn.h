@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "follow.h"
 #include "keeper.h"
 #include "mutex.h"
 #include "policy.h"
@@ -85,6 +86,7 @@ struct conn {
 	union policy_addr dialled;	       /* as the program gave it */
 	union policy_addr target;	       /* with the TLS port */
 	union policy_addr self;		       /* once plugged */
+	struct follow_relay relay;	       /* the same */
 	socklen_t addr_len;
 	struct watch *watches; /* its places in epoll sets */
 	uint64_t pulled;       /* bytes that the kernel has given us */

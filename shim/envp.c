@@ -27,8 +27,8 @@ static bool add_plugged(int fd, uintptr_t cell, void *arg)
 		return true;
 	c = fdtab_get_plugged(fd);
 	if (c)
-		peers_add(
-			peers, &(struct peer){c->cookie, c->dialled, c->self});
+		peers_add(peers, &(struct peer){c->cookie, c->dialled, c->self,
+					 c->relay});
 	return peers->n < PEERS_MAX;
 }
 

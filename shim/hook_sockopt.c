@@ -71,10 +71,18 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 HOOK int setsockopt(
 	int fd, int level, int name, const void *value, socklen_t len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = get_named(fd);
+	int r;
 
-	if (!c)
-		return real(setsockopt)(fd, level, name, value, len);
+	if (!c) {
+		r = real(setsockopt)(fd, level, name, value, len);
+		if (r == 0)
+			peers_tell(fd, level, name, value, len);
+		return r;
+	}
+	if (fdtab_peek(fd) & FDTAB_PLUGGED)
+		return ERRNO_KEPT(
+			sockopt_set_plugged(c, fd, level, name, value, len));
 	return ERRNO_KEPT(sockopt_set(c, fd, level, name, value, len));
 }
 

@@ -44,7 +44,7 @@ void peers_add(struct peers *peers, const struct peer *one)
 		peers->all[peers->n++] = *one;
 }
 
-/* ---- as text: COOKIE:PEER:SELF,..., all in hexadecimal ---- */
+/* ---- as text: COOKIE:PEER:SELF:RELAY:SECRET,..., all in hexadecimal ---- */
 
 static socklen_t length(const union policy_addr *addr)
 {
@@ -78,8 +78,8 @@ void peers_put(const struct peers *peers, char *text, unsigned size)
 		n += put_address(&one->peer, text + n, size - n);
 		text[n++] = ':';
 		n += put_address(&one->self, text + n, size - n);
-		text[n++] = ',';
-		text[n] = 0;
+		n += (unsigned)log_format(text + n, size - n, ":%lx:%lx,",
+			one->relay.name, one->relay.secret);
 	}
 }
 
@@ -100,6 +100,11 @@ static const char *get_address(const char *s, union policy_addr *addr)
 	return n == length(addr) ? s : NULL;
 }
 
+static const char *get_number(const char *s, uint64_t *number)
+{
+	return s && *s == ':' ? hex_number(s + 1, number) : NULL;
+}
+
 void peers_parse(struct peers *peers, const char *text)
 {
 	while (text && *text) {
@@ -109,6 +114,8 @@ void peers_parse(struct peers *peers, const char *text)
 		text = *text == ':' ? get_address(text + 1, &one.peer) : NULL;
 		text = text && *text == ':' ? get_address(text + 1, &one.self)
 					    : NULL;
+		text = get_number(text, &one.relay.name);
+		text = get_number(text, &one.relay.secret);
 		if (!text || *text++ != ',')
 			return;
 		peers_add(peers, &one);
@@ -199,4 +206,12 @@ int peers_self(int fd, struct sockaddr *addr, socklen_t *len)
 	int r = real(getsockname)(fd, addr, len);
 
 	return one ? answer(r, &one->self, room, addr, len) : r;
+}
+
+void peers_tell(int fd, int level, int name, const void *value, socklen_t len)
+{
+	const struct peer *one = find_inherited(fd);
+
+	if (one)
+		follow_tell(&one->relay, one->cookie, level, name, value, len);
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "childenv.h"
+#include "follow.h"
 #include "policy.h"
 
 #define PEERS_VARIABLE CHILDENV_PEERS
@@ -24,6 +25,7 @@
 struct peer {
 	uint64_t cookie; /* of the program's socket: SO_COOKIE */
 	union policy_addr peer, self;
+	struct follow_relay relay;
 };
 
 struct peers {
@@ -42,12 +44,15 @@ void peers_add(struct peers *peers, const struct peer *one);
 
 /* "TLSSHIM_INHERITED=..." into text[0..size), with as many as there is room
  * for.  PEERS_TEXT_MAX(n) is enough for n. */
-#define PEERS_ENTRY_MAX 136
+#define PEERS_ENTRY_MAX 170
 #define PEERS_TEXT_MAX(n) ((n)*PEERS_ENTRY_MAX + sizeof(PEERS_VARIABLE) + 1)
 void peers_put(const struct peers *peers, char *text, unsigned size);
 
 /* Reads what stands behind the '='; what is no entry ends it. */
 void peers_parse(struct peers *peers, const char *text);
+
+/* It has set an option on any number. */
+void peers_tell(int fd, int level, int name, const void *value, socklen_t len);
 
 /* Is this number a connection that was inherited?  One load where none was,
  * else a system call. */

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "config.h"
 #include "conn.h"
 #include "log.h"
+#include "follow.h"
 #include "lighten.h"
 #include "map.h"
 #include "orphans.h"
@@ -82,7 +85,9 @@ static void set_title(const struct conn *c)
 struct pump {
 	struct relay_leg *legs;
 	unsigned n;
-	struct pollfd *fds; /* two a leg: real, inner */
+	struct pollfd *fds; /* two a leg: real, inner; and told */
+	struct follow_relay name;
+	int told; /* of options that follow; -1: none do */
 };
 
 /* Milliseconds until something must be looked at without an event. */
@@ -120,12 +125,43 @@ static unsigned prepare_poll(struct pump *pump)
 	return alive;
 }
 
+/* TCP_NODELAY that is lent stays until the first bytes are out. */
+static void set_option(struct conn *c, const struct follow_option *option)
+{
+	int on;
+
+	if (c->nodelay_lent && option->level == IPPROTO_TCP &&
+		option->name == TCP_NODELAY) {
+		memcpy(&on, option->value, sizeof(on));
+		c->nodelay_lent = on == 0;
+		return;
+	}
+	real(setsockopt)(c->real, option->level, option->name, option->value,
+		option->len);
+}
+
+static void take_options(const struct pump *pump)
+{
+	struct follow_option option;
+
+	while (follow_next(&pump->name, pump->told, &option))
+		for (unsigned i = 0; i < pump->n; i++)
+			if (pump->legs[i].c->cookie == option.cookie &&
+				!pump->legs[i].over)
+				set_option(pump->legs[i].c, &option);
+}
+
 static void pump_all(struct pump *pump)
 {
+	struct pollfd *told = &pump->fds[2 * pump->n];
+
+	*told = (struct pollfd){.fd = pump->told, .events = POLLIN};
 	for (unsigned i = 0; i < pump->n; i++)
 		leg_step(&pump->legs[i], 0, 0);
 	while (prepare_poll(pump)) {
-		real(poll)(pump->fds, 2 * pump->n, next_timeout(pump));
+		real(poll)(pump->fds, 2 * pump->n + 1, next_timeout(pump));
+		if (told->revents)
+			take_options(pump);
 		for (unsigned i = 0; i < pump->n; i++)
 			if (!pump->legs[i].over)
 				leg_step(&pump->legs[i],
@@ -196,6 +232,8 @@ static bool is_kept(const struct pump *pump, int fd)
 {
 	if (fd == STDERR_FILENO && log_keeps_stderr())
 		return true;
+	if (fd == pump->told)
+		return true;
 	for (unsigned i = 0; i < pump->n; i++)
 		if (fd == pump->legs[i].c->real || fd == pump->legs[i].inner ||
 			fd == pump->legs[i].pidfd)
@@ -211,6 +249,8 @@ static void close_others(const struct pump *pump)
 
 	if (log > last)
 		last = log;
+	if (pump->told > last)
+		last = pump->told;
 	for (unsigned i = 0; i < pump->n; i++) {
 		if (pump->legs[i].c->real > last)
 			last = pump->legs[i].c->real;
@@ -231,7 +271,7 @@ static void close_others(const struct pump *pump)
 /* Its own memory, after the program's is gone. */
 static bool make_buffers(struct pump *pump)
 {
-	pump->fds = map_memory(2 * pump->n * sizeof(*pump->fds));
+	pump->fds = map_memory((2 * pump->n + 1) * sizeof(*pump->fds));
 	for (unsigned i = 0; i < pump->n; i++)
 		if (!leg_begin(&pump->legs[i]))
 			return false;
@@ -242,6 +282,8 @@ struct start {
 	struct relay_leg *legs;
 	unsigned n;
 	void *stack;
+	struct follow_relay name;
+	int told;
 	long flags; /* of clone() */
 	pid_t pid;
 	int result;
@@ -249,7 +291,8 @@ struct start {
 
 static void relay_main(const struct start *start)
 {
-	struct pump pump = {start->legs, start->n, NULL};
+	struct pump pump = {
+		start->legs, start->n, NULL, start->name, start->told};
 
 	real(syscall)(SYS_setsid);
 	reset_signals();
@@ -267,10 +310,11 @@ static void relay_main(const struct start *start)
 
 /* While the program lives, for it is suspended; among the descriptors of the
  * copy, and of nobody else.  One for all legs. */
-static void open_program(const struct start *start)
+static void open_program(struct start *start)
 {
 	int pidfd = process_open(start->legs[0].program);
 
+	start->told = follow_listen(&start->name);
 	for (unsigned i = 0; i < start->n; i++)
 		start->legs[i].pidfd = pidfd;
 }
@@ -395,7 +439,9 @@ int relay_start(struct relay_leg *legs, unsigned n)
 
 	if (!start.stack)
 		return ENOMEM;
+	follow_choose(&start.name);
 	for (unsigned i = 0; i < n; i++) {
+		legs[i].c->relay = start.name;
 		legs[i].program = keeper_pid();
 		legs[i].linger = linger();
 	}

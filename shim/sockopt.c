@@ -186,6 +186,18 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 	return 0;
 }
 
+/* The program's socket has it first: what it refuses does not follow. */
+int sockopt_set_plugged(struct conn *c, int fd, int level, int name,
+	const void *value, socklen_t len)
+{
+	int r = real(setsockopt)(fd, level, name, value, len);
+
+	/* Some calls that reuse numbers are seen by no hook. */
+	if (r == 0 && sock_cookie(fd) == c->cookie)
+		follow_tell(&c->relay, c->cookie, level, name, value, len);
+	return r;
+}
+
 int sockopt_set(struct conn *c, int fd, int level, int name, const void *value,
 	socklen_t len)
 {
@@ -194,7 +206,7 @@ int sockopt_set(struct conn *c, int fd, int level, int name, const void *value,
 	if (err)
 		return fail(err);
 	if (c->state == CONN_PLUGGED)
-		r = real(setsockopt)(fd, level, name, value, len);
+		r = sockopt_set_plugged(c, fd, level, name, value, len);
 	else
 		r = set_locked(c, fd, level, name, value, len);
 	conn_unlock(c);

@@ -18,10 +18,12 @@ int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len);
 int sockopt_set(struct conn *c, int fd, int level, int name, const void *value,
 	socklen_t len);
+/* The same as sockopt_set() of one that was handed over. */
+int sockopt_set_plugged(struct conn *c, int fd, int level, int name,
+	const void *value, socklen_t len);
 /* bind(2) on a connection: fails, with the kernel's errno value. */
 int sockopt_bind(
 	struct conn *c, int fd, const struct sockaddr *addr, socklen_t len);
-
 int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg);
 int sockopt_peer(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len);
 int sockopt_self(struct conn *c, int fd, struct sockaddr *addr, socklen_t *len);

@@ -33,7 +33,7 @@ status 0"
 	not our child = 1
 	own session = 1
 	threads = 1
-	descriptors = 4
+	descriptors = 5
 	blocked = 0
 	ignores what asks it to end = 1
 	ignores faults = 0
@@ -102,7 +102,7 @@ end = 0"
 @test "one relay for all connections of one fork" {
 	requires_root "look into a process that is not dumpable"
 	run run_shim relaying shared
-	assert_output --partial "descriptors = 22"
+	assert_output --partial "descriptors = 23"
 	assert_output --partial "ended = 1"
 	refute_output --partial "alive = -1"
 }

@@ -133,7 +133,8 @@ static void anatomy(void)
 	show("not our child", status_of(pid, "PPid:") != getpid());
 	show("own session", getsid(pid) == pid);
 	show("threads", count_entries(pid, "task"));
-	/* Two sockets, the log, and the program. */
+	/* Two sockets, the log, the program, and where it is told of options.
+	 */
 	show("descriptors", count_entries(pid, "fd"));
 	show("blocked", status_of(pid, "SigBlk:"));
 	show("ignores what asks it to end",

@@ -14,7 +14,8 @@ static const char *value_of(const char *text)
 
 static struct peer make(unsigned i)
 {
-	struct peer one = {.cookie = 0xfedcba9876543210u - i};
+	struct peer one = {.cookie = 0xfedcba9876543210u - i,
+		.relay = {UINT64_MAX - i, UINT64_MAX}};
 
 	one.peer.in = (struct sockaddr_in){
 		.sin_family = AF_INET, .sin_port = htons((uint16_t)(443 + i))};
@@ -81,9 +82,16 @@ static void what_is_no_entry_ends_it(void **state)
 		"1:02000050000000000000000000000000:"
 		"0200005000000000000000000000000",
 		"1:02000050000000000000000000000000:"
-		"02000050000000000000000000000000"};
+		"02000050000000000000000000000000",
+		/* no relay, half of one, and one that is no number */
+		"1:02000050000000000000000000000000:"
+		"02000050000000000000000000000000,",
+		"1:02000050000000000000000000000000:"
+		"02000050000000000000000000000000:5,",
+		"1:02000050000000000000000000000000:"
+		"02000050000000000000000000000000:5:x,"};
 	static const char good[] = "1:02000050000000000000000000000000:"
-				   "02000050000000000000000000000000,2";
+				   "02000050000000000000000000000000:a:b,2";
 	struct peers peers = {.n = 0};
 
 	(void)state;
@@ -94,6 +102,8 @@ static void what_is_no_entry_ends_it(void **state)
 	peers_parse(&peers, good);
 	assert_int_equal(1, peers.n);
 	assert_int_equal(htons(0x50), peers.all[0].peer.in.sin_port);
+	assert_int_equal(10, peers.all[0].relay.name);
+	assert_int_equal(11, peers.all[0].relay.secret);
 }
 
 int main(void)
