@@ -106,7 +106,8 @@ b'word'"
 	ifreq(SIOCSIFFLAGS, b"lo", IFF_UP)
 	ifreq(SIOCSIFADDR, b"lo:1")
 	listener = socket.create_server(("10.9.9.9", 0))
-	if os.fork() == 0:
+	server = os.fork()
+	if server == 0:
 	    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 	    context.load_cert_chain(sys.argv[1] + ".pem", sys.argv[1] + ".key")
 	    s = context.wrap_socket(listener.accept()[0], server_side=True)
@@ -125,6 +126,7 @@ b'word'"
 	    print(s.recv(5))
 	except OSError as error:
 	    print(errno.errorcode.get(error.errno, error))
+	os.kill(server, 9)
 	PY
 	TLSSHIM_PORTS=1-65535 TLSSHIM_SERVER_NAME=localhost \
 		TLSSHIM_CA_FILE=$CA_DIR/ca.pem run shim unshare -n setpriv --pdeathsig KILL \
