@@ -197,6 +197,7 @@ static bool is_same_tls(
 	       a->ocsp == b->ocsp && a->verify == b->verify &&
 	       a->no_resume == b->no_resume &&
 	       a->resume_seconds == b->resume_seconds &&
+	       a->eof_insecure_lax == b->eof_insecure_lax &&
 	       is_same(a->pins, b->pins) && is_same(a->pin_file, b->pin_file) &&
 	       is_same(a->cert, b->cert) && is_same(a->key, b->key) &&
 	       is_same(a->key_password_file, b->key_password_file) &&

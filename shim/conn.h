@@ -209,6 +209,13 @@ int conn_errno(const struct tls_failure *failure);
  * the error, unless the program knows it. */
 void conn_break(struct conn *c);
 
+/*
+ * The peer broke off, or the program leaves.  What it said last may lie unread,
+ * such as an alert: reads that far, without waiting, unless there is data to
+ * read.  Where that tells why reading fails, conn_break(): true.
+ */
+bool conn_hear_end(struct conn *c);
+
 /* Sends close_notify and, once all is out, the FIN. */
 void conn_end_writing(struct conn *c);
 

@@ -86,6 +86,15 @@ static void end_real(struct conn *c)
 	sock_drain(c->real);
 }
 
+/* A server that refuses us, such as for want of a certificate, may have said so
+ * by now, and nobody has read it. */
+static void hear_refusal(struct conn *c)
+{
+	if (!c->read_end && report_is_early(c) &&
+		c->tls->probe(c->session) == TLS_FAILED)
+		report_broken(c, c->tls->failure(c->session), false);
+}
+
 /* Sends what was accepted, close_notify, and the FIN.  false: the kernel does
  * not take it all at once, even with a bigger buffer, or must not close it yet.
  * Under the lock. */
@@ -95,6 +104,7 @@ static bool say_goodbye(struct conn *c)
 
 	if (c->state != CONN_OPEN || !c->session)
 		return true;
+	hear_refusal(c);
 	if (!c->end_reported)
 		report_closed(c);
 	c->end_reported = true;

@@ -84,6 +84,15 @@ void conn_break(struct conn *c)
 	real(shutdown)(c->real, SHUT_RDWR);
 }
 
+bool conn_hear_end(struct conn *c)
+{
+	if (c->state != CONN_OPEN || c->read_end ||
+		c->tls->probe(c->session) != TLS_FAILED)
+		return false;
+	conn_break(c);
+	return true;
+}
+
 /* The TCP connection of a socket that is being connected: 0 established,
  * EINPROGRESS, or why it failed.  Hung up without an error: the thread that
  * connects has yet to call connect(), or has just been told by it why not. */
@@ -106,7 +115,10 @@ static void advance_tcp(struct conn *c)
 	if (error == EINPROGRESS)
 		return;
 	if (error) {
-		conn_fail(c, error, NULL);
+		conn_fail(c, error,
+			error == ECONNRESET ? "Connection reset by peer before "
+					      "the TLS handshake"
+					    : NULL);
 		return;
 	}
 	c->state = CONN_HANDSHAKING;
@@ -152,6 +164,7 @@ static void advance_handshake(struct conn *c)
 {
 	switch (c->tls->handshake(c->session)) {
 	case TLS_OK:
+	case TLS_PAUSED:
 		c->state = CONN_OPEN;
 		c->changed = true;
 		/* The server's first words may have come with its last. */
@@ -230,6 +243,7 @@ static bool probe_readable(struct conn *c)
 			c->read_end = true;
 		break;
 	case TLS_OK:
+	case TLS_PAUSED:
 		break;
 	}
 	return true;

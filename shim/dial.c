@@ -164,6 +164,11 @@ static void warn_of_settings(const struct conn *c)
 			"%s: warning: the server's certificate is not verified "
 			"(TLSSHIM_VERIFY=insecure-none)",
 			c->destination);
+	if (tls->eof_insecure_lax)
+		log_line(LOG_LEVEL_ERROR,
+			"%s: warning: an end without close_notify will pass "
+			"for the server's (TLSSHIM_EOF=insecure-lax)",
+			c->destination);
 	if (tls->keylog_file)
 		log_line(LOG_LEVEL_ERROR,
 			"%s: warning: the session's secrets are written to %s "

@@ -18,6 +18,7 @@
 #include "sock.h"
 #include "user_memory.h"
 #include "wait.h"
+#include "watch.h"
 
 #define IOV_VIEW 16
 
@@ -143,6 +144,10 @@ static ssize_t take(
 		r = c->tls->readv(c->session, iov, n, &done);
 	}
 	switch (r) {
+	case TLS_PAUSED:
+		/* A short read that has not drained it: another edge. */
+		watch_untell(c);
+		/* fall through */
 	case TLS_OK:
 		c->maybe_readable = c->tls->pending_in(c->session);
 		return (ssize_t)done;
@@ -321,12 +326,18 @@ static bool is_out(const struct conn *c)
 static int output_error(struct conn *c)
 {
 	const struct tls_failure *failure = c->tls->failure(c->session);
+	bool transport = failure->kind == TLS_FAIL_TRANSPORT;
+	int error = transport ? failure->transport_errno : conn_errno(failure);
 
 	c->write_end = true;
 	c->break_told = true;
-	if (failure->kind == TLS_FAIL_TRANSPORT)
-		return failure->transport_errno;
-	return conn_errno(failure);
+	/* Other errors may pass, and somebody may sleep for what comes. */
+	if (transport && error != ECONNRESET && error != EPIPE)
+		return error;
+	if (conn_hear_end(c) && failure->kind != TLS_FAIL_TRANSPORT &&
+		failure->kind != TLS_FAIL_TRUNCATED)
+		return conn_errno(failure);
+	return error;
 }
 
 /* One try, under the lock: bytes accepted (0 of 0), or -errno. */
@@ -351,6 +362,7 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 	c->has_spoken = true;
 	switch (c->tls->writev(c->session, iov, n, &done)) {
 	case TLS_OK:
+	case TLS_PAUSED:
 		return (ssize_t)done;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:

@@ -101,11 +101,13 @@ static void compare_protocol(struct comparison *c, const struct tls_settings *a,
 		note(c, POLICY_WEAKER, "resume");
 	if (!is_same(a->openssl, b->openssl))
 		note(c, POLICY_WEAKER, "openssl");
+	if (a->eof_insecure_lax && !b->eof_insecure_lax)
+		note(c, POLICY_WEAKER, "eof");
 }
 
 /*
- * a is as strict as b where b would accept every peer that a accepts, and a
- * tells no more to others.  So these make it weaker, or another:
+ * a is as strict as b where b would accept every peer that a accepts, and every
+ * end, and a tells no more to others.  So these make it weaker, or another:
  *   verify			a lower level: weaker.  Where b verifies nothing
  *				but pins, only those, the protocol and the key
  *				log are left to compare
@@ -121,6 +123,7 @@ static void compare_protocol(struct comparison *c, const struct tls_settings *a,
  *   resume			for longer after a verification: weaker
  *   openssl			any difference: weaker, for nobody here knows
  *				what the commands mean
+ *   eof			lax where b's is strict: weaker
  *   keylog			on where b's is off: weaker
  * What says nothing of the peer does not count: cert, key, alpn, sni,
  * max-version (b has the lower versions, too), times and the port.

@@ -57,12 +57,25 @@ static int queued(int fd)
 
 /* ---- ends ---- */
 
+/* Nobody reads any more: a refusal that came meanwhile is said all the same. */
+static void hear_end(struct relay_leg *leg)
+{
+	const struct conn *c = leg->c;
+
+	if (c->tls->probe(c->session) != TLS_FAILED)
+		return;
+	leg->peer_done = true;
+	report_broken(c, c->tls->failure(c->session), false);
+}
+
 /* Closing the loopback end is a reset unless it is said otherwise (plug.c). */
 static void end_leg(struct relay_leg *leg)
 {
 	const struct linger properly = {.l_onoff = 0};
 	const struct conn *c = leg->c;
 
+	if (!leg->peer_done && report_is_early(c))
+		hear_end(leg);
 	if (!c->end_reported)
 		report_closed(c);
 	if (leg->fin_sent && !leg->broken)
@@ -195,6 +208,7 @@ static void pump_to_program(struct relay_leg *leg)
 
 		switch (c->tls->readv(c->session, &iov, 1, &n)) {
 		case TLS_OK:
+		case TLS_PAUSED:
 			b->off = 0;
 			b->len = n;
 			break;
@@ -266,6 +280,7 @@ static bool push_to_peer(struct relay_leg *leg)
 		c->has_spoken = true;
 		switch (c->tls->writev(c->session, &iov, 1, &n)) {
 		case TLS_OK:
+		case TLS_PAUSED:
 			b->off += n;
 			leg->progress = conn_now();
 			break;

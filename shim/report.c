@@ -140,14 +140,36 @@ void report_refused(const struct conn *c, int error, const char *why,
 	}
 }
 
+bool report_is_early(const struct conn *c)
+{
+	return c->tls->received(c->session) == 0;
+}
+
+/*
+ * How loud:
+ *  - an end without close_notify that nobody waits for: many servers end so;
+ *  - all else before any data, which is a refusal or looks like one;
+ *  - what nobody hears;
+ *  - a reset is the peer's affair, and the program is told by errno;
+ *  - alerts, bad records, truncation.
+ */
+static enum log_level level_of_end(
+	const struct conn *c, const struct tls_failure *failure, bool heard)
+{
+	if (!heard && failure->kind == TLS_FAIL_TRUNCATED)
+		return LOG_LEVEL_DEBUG;
+	if (report_is_early(c))
+		return LOG_LEVEL_ERROR;
+	if (!heard)
+		return LOG_LEVEL_DEBUG;
+	return failure->kind == TLS_FAIL_TRANSPORT ? LOG_LEVEL_INFO
+						   : LOG_LEVEL_ERROR;
+}
+
 void report_broken(
 	const struct conn *c, const struct tls_failure *failure, bool heard)
 {
-	/* A reset is the peer's affair, and the program is told by errno. */
-	enum log_level level = !heard ? LOG_LEVEL_DEBUG
-			       : failure->kind == TLS_FAIL_TRANSPORT
-				       ? LOG_LEVEL_INFO
-				       : LOG_LEVEL_ERROR;
+	enum log_level level = level_of_end(c, failure, heard);
 	struct object o;
 
 	if (!log_wants(level))

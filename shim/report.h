@@ -16,8 +16,12 @@ void report_opened(const struct conn *c);
 void report_refused(const struct conn *c, int error, const char *why,
 	const struct tls_failure *failure);
 
+/* Has no byte of data come from the server yet?  Then what ends it is news even
+ * to a program that is gone: a refusal, more likely than not. */
+bool report_is_early(const struct conn *c);
+
 /* It broke after it was open.  heard: there is somebody to whom that is news;
- * otherwise it is for debugging. */
+ * otherwise it is for debugging, unless it is early. */
 void report_broken(
 	const struct conn *c, const struct tls_failure *failure, bool heard);
 

@@ -79,6 +79,10 @@ const struct config_setting config_settings[] = {
 		"write the secrets of all sessions to the file named by "
 		"SSLKEYLOGFILE",
 		settings_keylog},
+	{"TLSSHIM_EOF", "strict | insecure-lax", "strict",
+		"insecure-lax: a server may end without close_notify, which an "
+		"attacker can imitate (warns)",
+		settings_eof},
 	{"TLSSHIM_HANDSHAKE_TIMEOUT", "SECONDS", "30",
 		"how long a handshake may take, 0.001 to 3600",
 		settings_timeout},

@@ -261,6 +261,17 @@ void settings_keylog(struct config_parser *p, const char *value)
 		p->dest->keylog = chosen;
 }
 
+void settings_eof(struct config_parser *p, const char *value)
+{
+	static const struct value_word words[] = {
+		{"strict", 0}, {"insecure-lax", 1}};
+	unsigned chosen;
+
+	if (CHOOSE(p, value, words, &chosen,
+		    "is unknown: expected strict or insecure-lax"))
+		p->dest->tls.eof_insecure_lax = chosen;
+}
+
 void settings_timeout(struct config_parser *p, const char *value)
 {
 	value_time(p, value, &p->dest->handshake_timeout_ms);

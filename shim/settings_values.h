@@ -34,6 +34,7 @@ PARSER(max_version);
 PARSER(alpn);
 PARSER(openssl);
 PARSER(keylog);
+PARSER(eof);
 PARSER(timeout);
 
 /* settings_process.c */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "real.h"
 #include "scope.h"
 
+#define SONAME "libtlsshim.so"
 #define ENGINE_FILE "tlsshim/engine.so"
 
 /* RTLD_DEEPBIND: what the engine calls is libc's and its own, never ours or
@@ -67,12 +69,61 @@ __attribute__((constructor)) static void find_engine_early(void)
 	pthread_mutex_unlock(&load_lock);
 }
 
+/* The object's DT_SONAME, or "". */
+static const char *soname_of(const struct dl_phdr_info *object)
+{
+	const ElfW(Dyn) *d = NULL;
+	uintptr_t strings = 0, offset = 0;
+
+	for (unsigned i = 0; i < object->dlpi_phnum && !d; i++)
+		if (object->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			d = (const void *)(object->dlpi_addr +
+					   object->dlpi_phdr[i].p_vaddr);
+	for (; d && d->d_tag != DT_NULL; d++) {
+		if (d->d_tag == DT_STRTAB)
+			strings = d->d_un.d_ptr;
+		if (d->d_tag == DT_SONAME)
+			offset = d->d_un.d_val;
+	}
+	/* The kernel's own object is not relocated. */
+	if (strings < object->dlpi_addr)
+		strings += object->dlpi_addr;
+	return offset ? (const char *)strings + offset : "";
+}
+
+static int note_twin(struct dl_phdr_info *object, size_t size, void *path)
+{
+	(void)size;
+	if (object->dlpi_addr == (uintptr_t)library_header() ||
+		strcmp(soname_of(object), SONAME) != 0)
+		return 0;
+	*(const char **)path = object->dlpi_name;
+	return 1;
+}
+
+/* Two copies of this library would each put TLS around the other's. */
+static bool has_twin(struct tls_failure *why)
+{
+	const char *twin = NULL;
+
+	dl_iterate_phdr(note_twin, &twin);
+	if (twin)
+		log_format(why->text, sizeof(why->text),
+			"two copies of " SONAME
+			" are loaded, %s and %s: name one of them in "
+			"LD_PRELOAD",
+			library_path(), twin);
+	return twin != NULL;
+}
+
 static const struct tls_engine *open_engine(struct tls_failure *why)
 {
 	const struct tls_engine *tls;
 	void *handle;
 
 	why->kind = TLS_FAIL_SETUP;
+	if (has_twin(why))
+		return NULL;
 	find_engine();
 	if (!*engine_file) {
 		log_format(why->text, sizeof(why->text),

@@ -21,10 +21,12 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 6u
+#define TLS_ENGINE_ABI 7u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
+	TLS_PAUSED,	/* as TLS_OK, but one call has worked enough: there may
+			 * be more without the transport */
 	TLS_EOF,	/* the peer sent close_notify; there is no more */
 	TLS_WANT_READ,	/* call again when the transport can be read */
 	TLS_WANT_WRITE, /* call again when the transport can be written */
@@ -99,6 +101,9 @@ struct tls_settings {
 	bool crl_insecure_soft; /* a missing or outdated CRL will do */
 	enum tls_ocsp ocsp;
 	enum tls_verify verify;
+	/* Is an end of TCP without close_notify an end?  Within a record it is
+	 * an error all the same. */
+	bool eof_insecure_lax;
 	bool no_resume;		 /* each session is a new one */
 	unsigned resume_seconds; /* so long after a verification a session may
 				  * be resumed, at most; 0: the default */
@@ -210,7 +215,8 @@ struct tls_engine {
 	 * nothing more can be had without blocking: a short read means
 	 * drained.  TLS_OK with *done > 0, else the reason why there is
 	 * nothing.  An end or failure met after some bytes is kept for the
-	 * next call.
+	 * next call.  TLS_PAUSED: the peer has put so many messages of TLS
+	 * between the bytes that the rest is for another call.
 	 */
 	enum tls_result (*readv)(struct tls_session *s, const struct iovec *iov,
 		int n_iov, size_t *done);
@@ -231,8 +237,8 @@ struct tls_engine {
 	 * ever held) and gives the number of bytes waiting in *avail.  The
 	 * transport is asked once in any case, and while fewer than `want`
 	 * bytes are waiting, until it has no more.  TLS_OK: that many, or as
-	 * many as are ever held; else why there are not more.  For MSG_PEEK,
-	 * FIONREAD, SO_RCVLOWAT.
+	 * many as are ever held; TLS_PAUSED as for readv(); else why there are
+	 * not more.  For MSG_PEEK, FIONREAD, SO_RCVLOWAT.
 	 */
 	enum tls_result (*fill)(
 		struct tls_session *s, size_t want, size_t *avail);
@@ -267,6 +273,8 @@ struct tls_engine {
 
 	/* Why the last TLS_FAILED was returned. */
 	const struct tls_failure *(*failure)(const struct tls_session *s);
+	/* Bytes of plaintext that readv() and fill() have had from the peer. */
+	uint64_t (*received)(const struct tls_session *s);
 	/* After the handshake. */
 	void (*info)(const struct tls_session *s, struct tls_info *info);
 

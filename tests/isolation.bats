@@ -89,6 +89,17 @@ own handshakes: good"
 	assert_wire_is_tls
 }
 
+@test "two copies of the library are told apart from a server without TLS" {
+	start_server tlsserver localhost handshake echo
+	mkdir -p "$RUN_DIR/copy/tlsshim"
+	cp "$BUILD_DIR/libtlsshim.so" "$RUN_DIR/copy"
+	cp "$BUILD_DIR/tlsshim/engine.so" "$RUN_DIR/copy/tlsshim"
+	MORE_PRELOADS=$RUN_DIR/copy/libtlsshim.so run -0 shim "$BUILD_DIR/prog/knock" blocking localhost "$PORT"
+	assert_line "blocking: EACCES, write EPIPE"
+	assert_log "refused: two copies of libtlsshim.so are loaded, $BUILD_DIR/libtlsshim.so and $RUN_DIR/copy/libtlsshim.so: name one of them in LD_PRELOAD"
+	assert_wire_silent
+}
+
 # --- programs that confine themselves
 
 @test "an environment that is cleared or overwritten before the first connection" {

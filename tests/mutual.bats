@@ -128,6 +128,74 @@ refuses()
 	assert_wire_is_tls
 }
 
+# A program that writes until it fails, and reads nothing.
+writes_first()
+{
+	run -0 shim "$PYTHON" -c '
+import errno, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+try:
+    while True:
+        s.send(sys.argv[2].encode())
+        time.sleep(0.001)
+except OSError as error:
+    print(errno.errorcode[error.errno])
+' "$PORT" "$MARKER"
+}
+
+@test "a demanded certificate that is not set has its reason where the program writes first" {
+	# It closes the connection over what it has not read: a reset.
+	NO_RECORDER=1 start_server redis localhost --tls-auth-clients yes
+	for _ in 1 2 3 4 5 6 7 8; do
+		writes_first
+		assert_output EPROTO
+		assert_equal "$(cut -d: -f3- "$RUN_DIR/shim.log" | grep -v ' connected: ')" \
+			" connection broken: the server demands a client certificate (alert certificate_required): set TLSSHIM_CERT and TLSSHIM_KEY"
+		rm "$RUN_DIR/shim.log"
+	done
+}
+
+@test "it has it where a relay has the connection" {
+	NO_RECORDER=1 start_server redis localhost --tls-auth-clients yes
+	for _ in 1 2 3 4; do
+		run -0 shim "$PYTHON" -c '
+import errno, os, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+if os.fork() == 0:
+    os._exit(0)
+try:
+    while True:
+        s.send(sys.argv[2].encode())
+        time.sleep(0.001)
+except (ConnectionResetError, BrokenPipeError):
+    print("broken")
+' "$PORT" "$MARKER"
+		assert_output broken
+		wait_for has_line "$RUN_DIR/shim.log" "the server demands a client certificate"
+		assert_equal "$(grep -c ': [cr][a-z ]*: ' "$RUN_DIR/shim.log")" 2
+		rm "$RUN_DIR/shim.log"
+	done
+}
+
+@test "it has it where a shell says its line and goes" {
+	demanding
+	for _ in 1 2 3 4; do
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		run shim bash -c 'exec 5<>"/dev/tcp/127.0.0.1/$0" && printf "%s\n" "$1" >&5; read -r -t 20 <&5' \
+			"$PORT" "$MARKER"
+		wait_for has_line "$RUN_DIR/shim.log" "the server demands a client certificate"
+		rm "$RUN_DIR/shim.log"
+	done
+}
+
+@test "a reset that follows a request for our certificate tells of it" {
+	export TLSSHIM_LOG_LEVEL=debug
+	start_server tlsserver localhost --client-optional "$CA_DIR/ca.pem" handshake reset
+	run -99 shim "$BUILD_DIR/prog/knock" blocking localhost "$PORT"
+	assert_log "connection broken: Connection reset by peer after the TLS handshake, before any data; it asked for a client certificate: set TLSSHIM_CERT and TLSSHIM_KEY"
+	assert_log "sent Certificate: empty, there is none to send"
+}
+
 @test "a demanded certificate that is not set has its own reason, in the handshake of TLS 1.2" {
 	demanding --max TLSv1.2
 	refuses EPROTO 'the server demands a client certificate \(alert handshake_failure\): set TLSSHIM_CERT and TLSSHIM_KEY'
@@ -161,4 +229,78 @@ refuses()
 	export TLSSHIM_CERT=$CERT TLSSHIM_KEY='pkcs11:token=x;object=y'
 	refuses EACCES 'TLSSHIM_KEY: cannot use pkcs11:token=x;object=y: '
 	assert_wire_silent
+}
+
+# --- after the handshake
+
+# Says a line, hears that the server has what it asked for, and only then ends
+# its side: who has said close_notify can answer no more.
+SAYS_A_LINE='
+import os, socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+if len(sys.argv) == 3 or os.fork() == 0:
+    f = s.makefile()
+    s.sendall(b"x\n")
+    print(f.readline(), end="")
+    s.sendall(sys.argv[2].encode())
+    s.shutdown(socket.SHUT_WR)
+    print(f.read())
+else:
+    os.wait()
+'
+
+# presents_later [in a child]
+presents_later()
+{
+	export TLSSHIM_CERT=$CERT TLSSHIM_KEY=$KEY
+	start_server tlsserver localhost --client-ca "$CA_DIR/ca.pem" --later handshake line auth 'send=thanks\n' echo
+	run -0 shim "$PYTHON" -c "$SAYS_A_LINE" "$PORT" "$MARKER" "$@"
+	assert_output "thanks
+$MARKER"
+	assert_report client "((('commonName', 'client-only'),),)"
+	assert_wire_is_tls
+}
+
+@test "a server that asks for our certificate after the handshake gets it" {
+	presents_later
+}
+
+@test "it gets it from a relay as well" {
+	presents_later "in a child"
+}
+
+@test "openssl s_server gets it by its command c" {
+	mkfifo "$RUN_DIR/commands"
+	exec 7<>"$RUN_DIR/commands"
+	background s_server bash -c 'exec openssl s_server "$@" <"$0"' "$RUN_DIR/commands" \
+		-accept 127.0.0.1:0 -cert "$CA_DIR/localhost.pem" -key "$CA_DIR/localhost.key" \
+		-CAfile "$CA_DIR/ca.pem"
+	wait_for has_line "$RUN_DIR/s_server.out" '^ACCEPT .*:[0-9]+$'
+	PORT=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$RUN_DIR/s_server.out")
+	export TLSSHIM_PORTS=$PORT TLSSHIM_CA_FILE=$CA_DIR/ca.pem
+	export TLSSHIM_CERT=$CERT TLSSHIM_KEY=$KEY
+	shim "$PYTHON" -c '
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"I listen\n")
+print(s.makefile().readline(), end="", flush=True)
+s.sendall(b"I have heard\n")
+s.recv(1)
+' "$PORT" >"$RUN_DIR/client.out" 3>&- 7>&- &
+	wait_for has_line "$RUN_DIR/s_server.out" 'I listen'
+	echo c >&7
+	wait_for has_line "$RUN_DIR/s_server.out" 'verify return:1'
+	echo "all is well" >&7
+	wait_for has_line "$RUN_DIR/s_server.out" 'I have heard'
+	assert_equal "$(<"$RUN_DIR/client.out")" "all is well"
+	assert_regex "$(<"$RUN_DIR/s_server.out")" 'CN *= *client-only'
+	stop_background
+	exec 7>&-
+	wait
+}
+
+@test "without a certificate it is not offered" {
+	start_server tlsserver localhost --client-ca "$CA_DIR/ca.pem" --later handshake auth echo
+	run shim "$BUILD_DIR/prog/knock" blocking localhost "$PORT"
+	wait_for has_line "$SERVER_DIR/report" EXTENSION_NOT_RECEIVED
 }

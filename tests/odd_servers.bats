@@ -83,7 +83,16 @@ assert_little_cpu()
 
 @test "a server that sends application data before any handshake" {
 	start_server tlsserver localhost garbage=170303000568656c6c6f stall
-	fails_with EPROTO .
+	fails_with EPROTO 'the server begins with a TLS record of encrypted data instead of its part of the handshake'
+}
+
+@test "a server that begins with ChangeCipherSpec or a heartbeat" {
+	start_server tlsserver localhost garbage=140303000101 stall
+	WAYS=blocking fails_with EPROTO 'the server begins with a TLS record of ChangeCipherSpec'
+	rm "$RUN_DIR/shim.log"
+	start_server tlsserver localhost garbage=18 wait=never garbage=0303000101
+	: >"$SERVER_DIR/never"
+	WAYS=blocking fails_with EPROTO 'the server begins with a TLS record of a heartbeat'
 }
 
 @test "a server that sends a record of an impossible length" {
@@ -133,13 +142,12 @@ assert_little_cpu()
 
 @test "a server that resets at once" {
 	start_server tlsserver localhost reset
-	# Before the handshake began it is TCP's failure, of which programs speak.
-	MAY_BE_TCPS=1 fails_with ECONNRESET 'Connection reset by peer'
+	fails_with ECONNRESET 'Connection reset by peer (before|during) the TLS handshake'
 }
 
 @test "a server that resets after our hello" {
 	start_server tlsserver localhost recv=100 reset
-	fails_with ECONNRESET 'Connection reset by peer'
+	fails_with ECONNRESET 'Connection reset by peer during the TLS handshake'
 }
 
 @test "a connection that is closed or reset at any byte of the handshake" {
@@ -261,6 +269,33 @@ write EPIPE
 	assert_line --index 1 "write EPIPE"
 }
 
+@test "a reset before any data has its line, whether the program reads or writes first" {
+	export TLSSHIM_LOG_LEVEL=error
+	reads reset
+	assert_log "127.0.0.1:$PORT: connection broken: Connection reset by peer after the TLS handshake, before any data"
+	rm "$RUN_DIR/shim.log"
+	start_server tlsserver localhost handshake reset
+	run -0 shim "$PYTHON" -c "$(writes_first)" "$PORT" "$MARKER"
+	assert_output ECONNRESET
+	assert_equal "$(wc -l <"$RUN_DIR/shim.log")" 1
+	assert_log "127.0.0.1:$PORT: connection broken: Connection reset by peer after the TLS handshake, before any data"
+}
+
+# A program that writes until it fails, and reads nothing.
+writes_first()
+{
+	cat <<-"PROGRAM"
+	import errno, socket, sys, time
+	s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+	try:
+	    while True:
+	        s.send(sys.argv[2].encode())
+	        time.sleep(0.001)
+	except OSError as error:
+	    print(errno.errorcode[error.errno])
+	PROGRAM
+}
+
 @test "a record that was changed on its way" {
 	reads send=hello garbage=1703030020000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f stall
 	assert_output "5
@@ -276,6 +311,114 @@ write EPIPE
 	assert_output --partial "ECONNRESET
 write EPIPE"
 	assert_log "connection broken: "
+}
+
+# --- an end without close_notify that is allowed
+
+@test "TLSSHIM_EOF=insecure-lax takes an end without close_notify for one, and warns" {
+	export TLSSHIM_EOF=insecure-lax
+	reads send=hello fin recv=16 stall
+	assert_output "5
+end
+0"
+	assert_log "127.0.0.1:$PORT: warning: an end without close_notify will pass for the server's \(TLSSHIM_EOF=insecure-lax\)"
+	refute_log "connection broken"
+	assert_report bytes 32
+}
+
+@test "within a record, and by a reset, it is an error all the same" {
+	export TLSSHIM_EOF=insecure-lax
+	reads send=hello part=more fin stall
+	assert_line --index 1 ECONNRESET
+	reads send=hello garbage=170303 fin stall
+	assert_line --index 1 ECONNRESET
+	reads reset
+	assert_line ECONNRESET
+}
+
+@test "TLSSHIM_EOF is for a destination, and holds in a relay" {
+	start_server tlsserver localhost handshake send=hello fin stall
+	local lax=$PORT strict
+	start_server tlsserver localhost handshake send=hello fin stall
+	strict=$PORT
+	unset TLSSHIM_PORTS
+	cat >"$RUN_DIR/rules" <<-RULES
+		[localhost:$lax]
+		eof = insecure-lax
+		[localhost:$strict]
+	RULES
+	export TLSSHIM_CONFIG=$RUN_DIR/rules
+	for server in "$lax" "$strict"; do
+		run -0 shim "$PYTHON" -c '
+import errno, os, socket, sys
+s = socket.create_connection(("localhost", int(sys.argv[1])))
+if os.fork() == 0:
+    try:
+        while s.recv(100):
+            pass
+        print("end")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()' "$server"
+		if [[ $server == "$lax" ]]; then
+			assert_output end
+		else
+			assert_output ECONNRESET
+		fi
+	done
+}
+
+# --- programs that speak TLS themselves
+
+# fails_with_hello COMMAND...: it ends, and a line says why.
+fails_with_hello()
+{
+	SHIM_TIMEOUT=20 run shim "$@"
+	[[ $status != 0 && $status != 124 ]] || fail "status $status: $output"
+	assert_log "$PORT: connection broken: the program speaks TLS itself on this port \(it begins with a ClientHello\)"
+	assert_equal "$(grep -c 'speaks TLS itself' "$RUN_DIR/shim.log")" 1
+	rm "$RUN_DIR/shim.log"
+}
+
+@test "a program that speaks TLS itself fails with a reason instead of hanging" {
+	start_server tlsserver localhost handshake read
+	fails_with_hello curl -sS "https://localhost:$PORT/"
+	fails_with_hello openssl s_client -connect "localhost:$PORT"
+	fails_with_hello "$PYTHON" -c '
+import socket, ssl, sys
+ssl.create_default_context().wrap_socket(
+    socket.create_connection(("localhost", int(sys.argv[1]))), server_hostname="localhost")' "$PORT"
+	fails_with_hello "$PYTHON" -c '
+import os, socket, ssl, sys
+s = socket.create_connection(("localhost", int(sys.argv[1])))
+if os.fork() == 0:
+    os._exit(0)
+ssl.create_default_context().wrap_socket(s, server_hostname="localhost")' "$PORT"
+	assert_report bytes 0
+}
+
+@test "its first write gets EPROTO" {
+	start_server tlsserver localhost handshake read
+	run -0 shim "$PYTHON" -c '
+import errno, socket, ssl, sys
+out = ssl.MemoryBIO()
+tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost")
+try:
+    tls.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+hello = out.read()
+for data in hello, hello[:100], hello[:6] + b"x" + hello[7:]:
+    s = socket.create_connection(("localhost", int(sys.argv[1])))
+    try:
+        print(s.send(data) == len(data))
+    except OSError as error:
+        print(errno.errorcode[error.errno])' "$PORT"
+	assert_output "EPROTO
+True
+True"
 }
 
 @test "200 connections that fail in all these ways leave nothing behind" {

@@ -281,9 +281,16 @@ accepts()
 			assert_line "$way: EPROTO, write EPIPE"
 		done
 		assert_line "blocking: open, $MARKER"
-		assert_log "localhost:$PORT: refused: .*version"
+		assert_log "localhost:$PORT: refused: the server speaks no version of TLS that is allowed here, TLS 1.2 or TLS 1.3 \(alert protocol_version\): have it speak one, older ones are not secure"
 		assert_wire_is_tls
 	done
+}
+
+@test "a server of TLS 1.3 alone is refused where that is not allowed" {
+	start_server tlsserver localhost --min TLSv1.3 handshake echo
+	TLSSHIM_MAX_VERSION=TLSv1.2 knocks localhost
+	assert_line "blocking: EPROTO, write EPIPE"
+	assert_log "refused: .* allowed here, TLS 1.2 \(alert protocol_version\): have it speak one, or see TLSSHIM_MIN_VERSION and TLSSHIM_MAX_VERSION"
 }
 
 @test "a server that shares no cipher with us is refused" {

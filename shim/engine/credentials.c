@@ -5,6 +5,7 @@
 #include "credentials.h"
 
 #include <openssl/err.h>
+#include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <string.h>
@@ -183,6 +184,16 @@ static bool read_password(
 	return *password != NULL;
 }
 
+/* Of OpenSSL's own, not of a provider for hardware: that one may want threads,
+ * sockets and the C library's memory, which a relay has not. */
+static bool is_in_memory(const EVP_PKEY *key)
+{
+	const OSSL_PROVIDER *provider = EVP_PKEY_get0_provider(key);
+	const char *name = provider ? OSSL_PROVIDER_get0_name(provider) : "";
+
+	return !strcmp(name, "default") || !strcmp(name, "fips");
+}
+
 static bool install(
 	SSL_CTX *ctx, const struct load *cert, const struct load *key)
 {
@@ -196,8 +207,11 @@ static bool install(
 		!SSL_CTX_set1_chain(ctx, cert->certs))
 		return fail(cert, last_reason());
 	if (SSL_CTX_use_PrivateKey(ctx, key->key) == 1 &&
-		SSL_CTX_check_private_key(ctx) == 1)
+		SSL_CTX_check_private_key(ctx) == 1) {
+		/* RFC 8446, section 4.6.2: it may be asked for later. */
+		SSL_CTX_set_post_handshake_auth(ctx, is_in_memory(key->key));
 		return true;
+	}
 	failure_set(key->why, TLS_FAIL_SETUP,
 		"the private key %s does not belong to the certificate %s "
 		"(TLSSHIM_KEY, TLSSHIM_CERT)",

@@ -131,6 +131,32 @@ unsigned failure_set_ssl(struct tls_failure *f, bool open)
 	return 0;
 }
 
+#define HEARTBEAT 24 /* RFC 6520 */
+
+/* RFC 8446, section 5.1: a record that begins no connection, or NULL. */
+static const char *premature_record(unsigned type)
+{
+	switch (type) {
+	case SSL3_RT_CHANGE_CIPHER_SPEC:
+		return "ChangeCipherSpec";
+	case SSL3_RT_APPLICATION_DATA:
+		return "encrypted data";
+	case HEARTBEAT:
+		return "a heartbeat";
+	default:
+		return NULL;
+	}
+}
+
+/* As far as these bytes tell: a type of records, and versions 3.0 to 3.4. */
+static bool is_record(const unsigned char *first, size_t n)
+{
+	return first[0] >= SSL3_RT_CHANGE_CIPHER_SPEC &&
+	       first[0] <= HEARTBEAT &&
+	       (n < 2 || first[1] == SSL3_VERSION_MAJOR) &&
+	       (n < 3 || first[2] <= (TLS1_3_VERSION & 0xff));
+}
+
 /*
  * RFC 8446, section 5.1: the first record of a server is a handshake or an
  * alert record, and its version's first byte is 3.
@@ -138,13 +164,19 @@ unsigned failure_set_ssl(struct tls_failure *f, bool open)
 bool failure_set_not_tls(
 	struct tls_failure *f, const unsigned char *first, size_t n)
 {
+	const char *premature = n ? premature_record(first[0]) : NULL;
 	char quote[5 * 32];
 	struct text t = text_in(quote, sizeof(quote));
 
-	if (!n ||
-		((first[0] == SSL3_RT_HANDSHAKE || first[0] == SSL3_RT_ALERT) &&
-			(n < 2 || first[1] == SSL3_VERSION_MAJOR)))
+	if (!n || (is_record(first, n) && (!premature || n < 3)))
 		return false;
+	if (is_record(first, n)) {
+		failure_set(f, TLS_FAIL_PROTOCOL,
+			"the server begins with a TLS record of %s instead of "
+			"its part of the handshake",
+			premature);
+		return true;
+	}
 	text_add_escaped(&t, first, n);
 	failure_set(f, TLS_FAIL_PROTOCOL,
 		"the server does not speak TLS on this port "

@@ -24,8 +24,9 @@ void failure_set_errno(struct tls_failure *f, int error);
  */
 unsigned failure_set_ssl(struct tls_failure *f, bool open);
 
-/* The peer's first bytes, when they cannot be TLS: "the server does not speak
- * TLS on this port (...)".  False, and nothing filled in, when they can. */
+/* The peer's first bytes, when they cannot be the beginning of TLS: "the server
+ * does not speak TLS on this port (...)".  False, and nothing filled in, when
+ * they can. */
 bool failure_set_not_tls(
 	struct tls_failure *f, const unsigned char *first, size_t n);
 

@@ -9,7 +9,9 @@
 #include <openssl/err.h>
 #include <string.h>
 #include "arena.h"
+#include "control.h"
 #include "describe.h"
+#include "explain.h"
 #include "failure.h"
 #include "text.h"
 #include "trace.h"
@@ -23,9 +25,24 @@ enum tls_result session_fail(struct tls_session *s)
 enum tls_result session_output_failed(struct tls_session *s)
 {
 	if (s->ended != TLS_FAILED)
-		failure_set_errno(&s->failure,
-			s->wire.out_errno ? s->wire.out_errno : EPIPE);
+		explain_transport(
+			s, s->wire.out_errno ? s->wire.out_errno : EPIPE);
 	return TLS_FAILED;
+}
+
+/* Does OpenSSL wait for the rest of a record?  Its header is read by itself. */
+static bool is_within_record(const struct tls_session *s)
+{
+	return SSL_has_pending(s->ssl) ||
+	       !strcmp(SSL_rstate_string(s->ssl), "RB");
+}
+
+/* TLSSHIM_EOF=insecure-lax. */
+static bool is_lax_end(const struct tls_session *s)
+{
+	return s->open && s->ctx->settings->eof_insecure_lax &&
+	       !s->wire.in_errno && s->wire.out_errno != ECONNRESET &&
+	       !is_within_record(s);
 }
 
 /*
@@ -36,58 +53,23 @@ static enum tls_result input_ended(struct tls_session *s)
 {
 	struct wire *w = &s->wire;
 
+	if (is_lax_end(s)) {
+		s->ended = TLS_EOF;
+		return TLS_EOF;
+	}
+
 	if (!s->open && failure_set_not_tls(&s->failure, w->first, w->n_first))
 		return session_fail(s);
 	if (w->in_errno == ENOMEM)
 		failure_set(&s->failure, TLS_FAIL_MEMORY, "out of memory");
 	else if (w->in_errno)
-		failure_set_errno(&s->failure, w->in_errno);
-	else if (s->open)
-		failure_set(&s->failure, TLS_FAIL_TRUNCATED,
-			"the server closed the connection without "
-			"close_notify: data may be missing");
+		explain_transport(s, w->in_errno);
+	/* The kernel tells of a reset only once: the sender. */
+	else if (w->out_errno == ECONNRESET)
+		explain_transport(s, w->out_errno);
 	else
-		failure_set(&s->failure, TLS_FAIL_TRANSPORT,
-			"the server closed the connection during the "
-			"handshake");
-	if (!s->open && !w->in_errno)
-		s->failure.transport_errno = ECONNRESET;
+		explain_end(s);
 	return session_fail(s);
-}
-
-/* Alerts by which a server says that it does not like our certificate; with
- * TLS 1.2 handshake_failure says that one is missing. */
-static bool is_about_client_cert(unsigned alert)
-{
-	return alert == SSL_AD_HANDSHAKE_FAILURE ||
-	       (alert >= SSL_AD_BAD_CERTIFICATE &&
-		       alert <= SSL_AD_CERTIFICATE_UNKNOWN) ||
-	       alert == SSL_AD_UNKNOWN_CA || alert == SSL_AD_ACCESS_DENIED ||
-	       alert == SSL_AD_DECRYPT_ERROR ||
-	       alert == SSL_AD_CERTIFICATE_REQUIRED;
-}
-
-/* Of TLS 1.3 it comes when the handshake is done for us: at the first read. */
-static void explain_client_cert(struct tls_session *s, unsigned alert)
-{
-	const X509 *ours = SSL_get_certificate(s->ssl);
-	char who[200];
-	struct text t = text_in(who, sizeof(who));
-
-	if (!s->client_cert_asked || !is_about_client_cert(alert))
-		return;
-	if (!ours) {
-		failure_set(&s->failure, TLS_FAIL_PROTOCOL,
-			"the server demands a client certificate (alert %s): "
-			"set TLSSHIM_CERT and TLSSHIM_KEY",
-			failure_alert_name(alert));
-		return;
-	}
-	describe_who(&t, ours);
-	failure_set(&s->failure, TLS_FAIL_PROTOCOL,
-		"the server refused our client certificate (alert %s; %s): "
-		"TLSSHIM_CERT must be one that it trusts",
-		failure_alert_name(alert), who);
 }
 
 /* OpenSSL gave up; it may have left an alert in the output buffer. */
@@ -97,12 +79,16 @@ static enum tls_result protocol_failed(struct tls_session *s)
 
 	/* RFC 8446, section 6.2: what a failed connection left is forgotten. */
 	tickets_forget(&s->ctx->tickets, s->id);
+	if (control_is_exceeded(s)) {
+		ERR_clear_error();
+		return control_fail(s);
+	}
 	/* verify.c has said it already */
 	if (s->failure.kind == TLS_FAIL_TRUST)
 		ERR_clear_error();
 	else if (s->open ||
 		 !failure_set_not_tls(&s->failure, w->first, w->n_first))
-		explain_client_cert(s, failure_set_ssl(&s->failure, s->open));
+		explain_protocol(s);
 	return session_fail(s);
 }
 
@@ -110,6 +96,8 @@ enum tls_result session_stopped(struct tls_session *s, int ret)
 {
 	switch (SSL_get_error(s->ssl, ret)) {
 	case SSL_ERROR_WANT_READ:
+		if (control_is_exceeded(s))
+			return control_fail(s);
 		if (s->wire.in_eof || s->wire.in_errno)
 			return input_ended(s);
 		return TLS_WANT_READ;
@@ -147,6 +135,7 @@ static bool set_up(struct tls_session *s)
 	SSL_set_app_data(s->ssl, s);
 	SSL_set_connect_state(s->ssl);
 	trace_install(s);
+	control_install(s);
 	if (!set_sni(s->ssl, s->id->is.sni))
 		return false;
 	ticket = tickets_take(&s->ctx->tickets, s->id,
@@ -210,6 +199,7 @@ static enum tls_result finish_handshake(struct tls_session *s)
 		return session_fail(s);
 	}
 	s->open = true;
+	control_forgive(s);
 	return TLS_OK;
 }
 
@@ -230,6 +220,14 @@ static enum tls_result do_handshake(struct tls_session *s)
 	return result;
 }
 
+/* Sending failed.  What the peer said before it went away tells more. */
+static enum tls_result hear_why(struct tls_session *s)
+{
+	if (do_handshake(s) != TLS_FAILED)
+		session_output_failed(s);
+	return session_fail(s);
+}
+
 enum tls_result session_handshake(struct tls_session *s)
 {
 	enum tls_result result, out;
@@ -242,10 +240,8 @@ enum tls_result session_handshake(struct tls_session *s)
 	wire_relax(&s->wire);
 	if (result != TLS_WANT_READ)
 		return result;
-	if (out == TLS_FAILED) {
-		session_output_failed(s);
-		return session_fail(s);
-	}
+	if (out == TLS_FAILED)
+		return hear_why(s);
 	return out == TLS_WANT_WRITE ? TLS_WANT_WRITE : TLS_WANT_READ;
 }
 

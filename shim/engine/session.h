@@ -22,12 +22,24 @@ struct waiting {
 	size_t off, len, size;
 };
 
+/* What came beside data: control.h. */
+struct control {
+	unsigned total;	   /* messages since the handshake; may wrap */
+	unsigned messages; /* since the last byte of data, or steps of the
+			    * handshake */
+	unsigned cert_requests;
+	long since; /* the second in which the first of them came */
+	OSSL_HANDSHAKE_STATE last; /* OpenSSL's */
+	OSSL_HANDSHAKE_STATE kind; /* of the message counted last */
+};
+
 struct tls_session {
 	struct context *ctx; /* a reference */
 	struct identity *id;
 	SSL *ssl;
 	struct wire wire;
 	struct waiting waiting;
+	struct control control;
 	struct tls_refusal *refusal; /* NULL, or what failure points to */
 	uint64_t received, sent;     /* plaintext bytes */
 	/* Of this handshake's verification, or of the one that the session

@@ -185,6 +185,11 @@ static const struct tls_failure *engine_failure(const struct tls_session *s)
 	return &s->failure;
 }
 
+static uint64_t engine_received(const struct tls_session *s)
+{
+	return s->received;
+}
+
 static void engine_info(const struct tls_session *s, struct tls_info *info)
 {
 	int saved = errno;
@@ -220,6 +225,7 @@ const struct tls_engine tlsshim_engine = {
 	.pending_out = engine_pending_out,
 	.shutdown = engine_shutdown,
 	.failure = engine_failure,
+	.received = engine_received,
 	.info = engine_info,
 	.copy_begin = thread_end_hold,
 	.copy_end = thread_end_release,

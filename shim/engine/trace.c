@@ -161,6 +161,16 @@ static bool is_retry(const unsigned char *message, size_t n)
 	return n > 6 + sizeof(retry) && !memcmp(message + 6, retry, 4);
 }
 
+/* RFC 8446, section 4.4.2, with a context before the list; RFC 5246, section
+ * 7.4.2.  Ours is empty where the server asks and there is none. */
+static void add_certificate(struct text *t, const SSL *ssl, struct reader r)
+{
+	if (SSL_version(ssl) >= TLS1_3_VERSION)
+		read_vector(&r, 1);
+	if (!read_vector(&r, 3).n)
+		text_add(t, ": empty, there is none to send");
+}
+
 static const char *message_name(unsigned type)
 {
 	static const char *const names[] = {
@@ -201,6 +211,8 @@ static void add_handshake(
 		add_client_hello(t, r);
 	else if (type == SSL3_MT_SERVER_HELLO)
 		add_server_hello(t, ssl, r);
+	else if (type == SSL3_MT_CERTIFICATE)
+		add_certificate(t, ssl, r);
 }
 
 /* SSL_set_msg_callback(3). */

@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <string.h>
 #include "arena.h"
+#include "control.h"
+#include "explain.h"
 #include "failure.h"
 
 #define RECORD ((size_t)SSL3_RT_MAX_PLAIN_LENGTH)
@@ -96,6 +98,7 @@ static enum tls_result read_some(
 	session_forget_errors();
 	if (SSL_read_ex(s->ssl, buf, len, n)) {
 		s->received += *n;
+		control_forgive(s);
 		return TLS_OK;
 	}
 	return session_stopped(s, 0);
@@ -134,10 +137,18 @@ static bool is_dry(const struct tls_session *s)
 	       !SSL_has_pending(s->ssl);
 }
 
+/* Does the peer put messages between its bytes so that reading them costs far
+ * more than the bytes are worth?  before: s->control.total at first. */
+static bool has_worked_enough(const struct tls_session *s, unsigned before)
+{
+	return s->control.total - before >= CONTROL_MESSAGES_A_CALL;
+}
+
 enum tls_result transfer_readv(
 	struct tls_session *s, const struct iovec *iov, int n_iov, size_t *done)
 {
 	struct cursor c = {iov, n_iov, 0};
+	unsigned before = s->control.total;
 	enum tls_result result = TLS_OK;
 	size_t room, n;
 
@@ -150,6 +161,10 @@ enum tls_result transfer_readv(
 		c.off += n;
 		*done += n;
 		s->wire.satisfied = true;
+		if (has_worked_enough(s, before)) {
+			settle(s);
+			return TLS_PAUSED;
+		}
 	}
 	settle(s);
 	return *done ? TLS_OK : result;
@@ -227,9 +242,12 @@ enum tls_result transfer_fill(struct tls_session *s, size_t want, size_t *avail)
 {
 	struct waiting *w = &s->waiting;
 	enum tls_result result = TLS_OK;
+	unsigned before = s->control.total;
 
 	while (result == TLS_OK && waiting(s) < WAITING_MAX) {
 		result = fill_more(s);
+		if (result == TLS_OK && has_worked_enough(s, before))
+			result = TLS_PAUSED;
 		s->wire.satisfied = result == TLS_OK && waiting(s) >= want;
 	}
 	settle(s);
@@ -260,9 +278,10 @@ static bool encrypt(struct tls_session *s, const void *buf, size_t len)
 	session_forget_errors();
 	if (SSL_write_ex(s->ssl, buf, len, &n)) {
 		s->sent += n;
+		control_forgive(s);
 		return true;
 	}
-	failure_set_ssl(&s->failure, true);
+	explain_protocol(s);
 	session_fail(s);
 	return false;
 }
@@ -329,6 +348,39 @@ static size_t encrypt_window(struct tls_session *s, struct cursor *c)
 	return taken;
 }
 
+/* Type, version and length of a record, type and length of a message, and its
+ * version. */
+#define HELLO_HEAD 11
+
+/*
+ * RFC 8446, sections 5.1 and 4.1.2: is it a ClientHello, all of it, in one
+ * record?  The program then speaks TLS itself, and within ours no server
+ * answers it.
+ */
+static bool is_client_hello(struct cursor c)
+{
+	unsigned char b[HELLO_HEAD];
+	size_t n = cursor_left(&c, 5 + RECORD), record;
+
+	if (n < HELLO_HEAD || copy_in(&c, (char *)b, HELLO_HEAD) < HELLO_HEAD)
+		return false;
+	record = (size_t)b[3] << 8 | b[4];
+	return b[0] == SSL3_RT_HANDSHAKE && b[1] == SSL3_VERSION_MAJOR &&
+	       b[2] <= (TLS1_3_VERSION & 0xff) &&
+	       b[5] == SSL3_MT_CLIENT_HELLO && b[9] == SSL3_VERSION_MAJOR &&
+	       ((size_t)b[6] << 16 | (size_t)b[7] << 8 | b[8]) + 4 == record &&
+	       n >= 5 + record;
+}
+
+static enum tls_result refuse_tls_in_tls(struct tls_session *s)
+{
+	failure_set(&s->failure, TLS_FAIL_PROTOCOL,
+		"the program speaks TLS itself on this port (it begins with a "
+		"ClientHello): do not select the port for it, or have it speak "
+		"plaintext");
+	return session_fail(s);
+}
+
 /* May writev() take anything at all? */
 static enum tls_result writable(struct tls_session *s)
 {
@@ -349,6 +401,8 @@ enum tls_result transfer_writev(
 	size_t n;
 
 	*done = 0;
+	if (result == TLS_OK && !s->sent && is_client_hello(c))
+		return refuse_tls_in_tls(s);
 	while (result == TLS_OK && cursor_room(&c)) {
 		n = encrypt_window(s, &c);
 		result = n ? session_flush(s) : TLS_FAILED;

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include "arena.h"
 #include "chain.h"
+#include "control.h"
 #include "describe.h"
 #include "failure.h"
 #include "reason.h"
@@ -182,7 +183,7 @@ static int note_request(SSL *ssl, void *arg)
 
 	(void)arg;
 	s->client_cert_asked = true;
-	return 1;
+	return control_cert_request(s);
 }
 
 /*

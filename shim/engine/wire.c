@@ -70,7 +70,7 @@ static int bio_read(BIO *bio, char *buf, size_t len, size_t *done)
 	struct wire *w = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	if (w->in_off == w->in_len && !receive(w)) {
+	if (w->fed >= w->limit || (w->in_off == w->in_len && !receive(w))) {
 		BIO_set_retry_read(bio);
 		return 0;
 	}
@@ -78,6 +78,7 @@ static int bio_read(BIO *bio, char *buf, size_t len, size_t *done)
 		len = w->in_len - w->in_off;
 	memcpy(buf, w->in + w->in_off, len);
 	w->in_off += len;
+	w->fed += len;
 	*done = len;
 	return 1;
 }
@@ -90,8 +91,11 @@ static int bio_write(BIO *bio, const char *buf, size_t len, size_t *done)
 	*done = len;
 	if (w->out_errno)
 		return 1;
-	if (!wire_reserve(w, len))
+	if (!wire_reserve(w, len)) {
+		w->out_refused =
+			len > OUT_MAX - wire_pending(w) ? ENOBUFS : ENOMEM;
 		return 0;
+	}
 	memcpy(w->out + w->out_len, buf, len);
 	w->out_len += len;
 	return 1;

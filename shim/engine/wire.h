@@ -35,12 +35,15 @@ struct wire {
 	bool satisfied;
 	bool in_eof;
 	int in_errno;
+	/* Bytes that OpenSSL was given; it gets none from limit on. */
+	uint64_t fed, limit;
 	unsigned char first[WIRE_FIRST];
 	unsigned n_first;
 
 	unsigned char *out; /* NULL while empty */
 	size_t out_off, out_len, out_size;
-	int out_errno; /* what is written is dropped from then on */
+	int out_errno;	 /* what is written is dropped from then on */
+	int out_refused; /* ENOBUFS, ENOMEM: there was no room for a write */
 };
 
 /* Makes the BIO method, once per process; false: out of memory. */

@@ -11,6 +11,8 @@ connection goes through the steps in order, in a thread of its own:
                     is then said in plaintext)
     late=NAME       the handshake, but what the client says after its hello is
                     not read until DIR/NAME exists
+    auth            ask for the client's certificate now (--later), and wait for
+                    it
     echo            send back what comes, until the client's side ends
     read            take all that comes, until the client's side ends
     http            answer HTTP/1.1 requests: GET /bytes/N gives N bytes of
@@ -46,7 +48,8 @@ or "reset", "bytes", "sha256"}, and when it goes wrong {"event": "error",
 "text"}.
 
 Options: --min, --max TLSv1|TLSv1.1|TLSv1.2|TLSv1.3, --ciphers STRING,
---tickets N, --client-ca FILE (demand a certificate), --text TEXT, -6.
+--tickets N, --client-ca FILE (demand a certificate), --client-optional FILE
+(ask for one), --later (only in the step auth), --text TEXT, -6.
 """
 import argparse
 import hashlib
@@ -141,10 +144,9 @@ class Peer:
                 raise
         self.flush()
         name, version, _ = self.tls.cipher()
-        subject = self.tls.getpeercert() or {}
         self.report("handshake", version=self.tls.version(), cipher=name,
                     sni=self.sni, resumed=self.tls.session_reused,
-                    client=str(subject.get("subject", "")))
+                    client=self.client())
 
     def recv(self):
         """What comes next; Ended at the end, whichever way it came."""
@@ -241,6 +243,25 @@ class Peer:
 
     def step_late(self, arg):
         self.handshake(lambda: self.step_wait(arg))
+
+    def step_auth(self, _):
+        self.tls.verify_client_post_handshake()
+        self.flush()
+        while not self.client():
+            try:
+                self.buffer += self.tls.read(65536)
+            except ssl.SSLWantReadError:
+                self.flush()
+                if not self.client() and not self.take():
+                    raise Ended from None
+        self.report("auth", client=self.client())
+
+    def client(self):
+        """Whose certificate the client has shown; "": none (yet)."""
+        try:
+            return str((self.tls.getpeercert() or {}).get("subject", ""))
+        except ValueError:  # amid the handshake messages of step_auth
+            return ""
 
     def step_echo(self, _):
         try:
@@ -501,6 +522,10 @@ class Server:
         if args.client_ca:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(args.client_ca)
+        context.post_handshake_auth = args.later
+        if args.client_optional:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(args.client_optional)
 
         def note_name(tls, name, _):
             tls.peer.sni = name
@@ -552,6 +577,8 @@ def main():
     parser.add_argument("--ciphers")
     parser.add_argument("--tickets", type=int, default=2)
     parser.add_argument("--client-ca")
+    parser.add_argument("--client-optional")
+    parser.add_argument("--later", action="store_true")
     parser.add_argument("--text", default="hello from tlsserver\\n")
     parser.add_argument("-6", dest="ipv6", action="store_true")
     parser.add_argument("steps", nargs="+")

@@ -649,7 +649,7 @@ static void too_little_storage_is_an_error(void **state)
 static void the_table_is_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(32, config_n_settings);
+	assert_int_equal(33, config_n_settings);
 	for (unsigned i = 0; i < config_n_settings; i++) {
 		const struct config_setting *s = &config_settings[i];
 

@@ -330,6 +330,7 @@ static void tells_the_weaker_of_two(void **state)
 			"openssl", "openssl"},
 		{{0}, {.tls.no_resume = true}, LESS("resume")},
 		{{.tls.resume_seconds = 3601}, {0}, LESS("resume")},
+		{{.tls.eof_insecure_lax = true}, {0}, LESS("eof")},
 		{{.keylog = true}, {0}, LESS("keylog")},
 		/* Of no account. */
 		{{.tls.cert = "/a",
