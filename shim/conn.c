@@ -49,6 +49,7 @@ void conn_init_lock(struct conn *c)
 struct shared {
 	atomic_uint waiters;
 	_Atomic(uint64_t) unsaid;
+	atomic_int outcome;
 };
 
 static bool grow_pool(void)
@@ -65,6 +66,7 @@ static bool grow_pool(void)
 		conn_init_lock(&slab[i]);
 		slab[i].waiters = &shared[i].waiters;
 		slab[i].unsaid = &shared[i].unsaid;
+		slab[i].outcome = &shared[i].outcome;
 		slab[i].next_free = free_list;
 		free_list = &slab[i];
 	}

@@ -6,9 +6,9 @@
  * the end.  What libc calls mean on it is io.c (data), pollset.c (readiness)
  * and sockopt.c (options); dial.c opens it.
  *
- * States: CONNECTING -> HANDSHAKING -> OPEN -> PLUGGED; FAILED from the first
- * two.  An OPEN connection whose directions have ended stays OPEN: read_end,
- * write_end.
+ * States: CONNECTING -> HANDSHAKING -> OPEN; FAILED from the first two, PLUGGED
+ * from the first three.  An OPEN connection whose directions have ended stays
+ * OPEN: read_end, write_end.
  *
  * Locking: everything below the line in struct conn is guarded by its lock.
  * The lock is never held across a wait and no cancellation point is reached
@@ -55,6 +55,9 @@ struct conn {
 	 * until somebody says goodbye (goodbye.h).  A cookie, for this memory
 	 * may be another connection's before the relay looks. */
 	_Atomic(uint64_t) *unsaid;
+	/* There as well: what became of a handshake that a relay has taken
+	 * over.  EINPROGRESS until that is known; 0, or why it failed. */
+	atomic_int *outcome;
 	/* An error that a wait took from the real socket (errno value). */
 	atomic_int kernel_error;
 	struct conn *next_free;
@@ -185,6 +188,13 @@ extern atomic_uint conn_count;
 /* Moves the connection as far as it goes without blocking: TCP established,
  * handshake, pending output. */
 void conn_advance(struct conn *c);
+
+/* Is it not open yet, TCP or the handshake being under way?  Its state moves
+ * by conn_advance() alone, in the process and in a relay. */
+static inline bool conn_is_opening(const struct conn *c)
+{
+	return c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING;
+}
 
 /* Tells the pending error once: an errno value or 0. */
 int conn_take_error(struct conn *c);

@@ -106,7 +106,7 @@ void conn_fork_child(void)
 
 static bool forget_one(int fd, uintptr_t cell, void *arg)
 {
-	if (cell == (uintptr_t)arg && fdtab_take(fd))
+	if ((cell & ~FDTAB_PLUGGED) == (uintptr_t)arg && fdtab_take(fd))
 		conn_number_put(arg);
 	return true;
 }

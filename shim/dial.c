@@ -261,33 +261,72 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	return fdtab_reserve(fd) ? 0 : EMFILE;
 }
 
-/* The TCP connection fails at once: the program's socket is fresh again. */
-static int give_up(struct conn *c, int err)
+static bool is_plugged(struct conn *c)
 {
+	bool plugged = false;
+
 	if (conn_lock(c) == 0) {
-		conn_fail(c, err, NULL);
+		plugged = c->state == CONN_PLUGGED;
 		conn_unlock(c);
 	}
+	return plugged;
+}
+
+/* The kernel tells the error of a socket once, us or a relay that was to open
+ * the connection meanwhile: the errno value that both know from now on. */
+static int tell_relay(struct conn *c, int err)
+{
+	int pending = EINPROGRESS;
+
+	if (!atomic_compare_exchange_strong(c->outcome, &pending, err) &&
+		pending)
+		err = pending;
+	return err;
+}
+
+/* The program's socket can be connected again, all its copies too. */
+static int make_fresh(struct conn *c, int fd, bool plugged, int err)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
 	conn_forget_numbers(c);
+	if (plugged)
+		real(connect)(fd, &none, sizeof(none));
 	return fail(err);
 }
 
-/* Blocks until the connection is open, as connect(2) does. */
-static int finish_blocking(struct conn *c)
+/* The TCP connection fails at once. */
+static int give_up(struct conn *c, int fd, int err)
 {
-	int err = wait_open(c, wait_deadline(c->send_timeout));
+	bool plugged = false;
+
+	if (conn_lock(c) == 0) {
+		plugged = c->state == CONN_PLUGGED;
+		if (plugged)
+			err = tell_relay(c, err);
+		else
+			conn_fail(c, err, NULL);
+		conn_unlock(c);
+	}
+	return make_fresh(c, fd, plugged, err);
+}
+
+/* Blocks until the connection is open, as connect(2) does. */
+static int finish_blocking(struct conn *c, int fd)
+{
+	int err = wait_open(c, fd, wait_deadline(c->send_timeout));
 
 	if (err == EAGAIN)
 		err = EINPROGRESS; /* SO_SNDTIMEO is over: socket(7) */
 	if (err && err != EINPROGRESS && err != EINTR)
-		conn_forget_numbers(c);
+		return make_fresh(c, fd, is_plugged(c), err);
 	if (err)
 		return fail(err);
 	c->told = true;
 	return 0;
 }
 
-static int start_nonblocking(struct conn *c)
+static int start_nonblocking(struct conn *c, int fd)
 {
 	int flags = real(fcntl)(c->real, F_GETFL);
 	int r, err;
@@ -298,20 +337,20 @@ static int start_nonblocking(struct conn *c)
 	/* Waits on it are told apart call by call. */
 	real(fcntl)(c->real, F_SETFL, flags & ~O_NONBLOCK);
 	if (err && err != EINPROGRESS)
-		return give_up(c, err);
+		return give_up(c, fd, err);
 	return fail(EINPROGRESS);
 }
 
-static int start(struct conn *c, bool nonblocking)
+static int start(struct conn *c, int fd, bool nonblocking)
 {
 	if (nonblocking)
-		return start_nonblocking(c);
+		return start_nonblocking(c, fd);
 	if (wait_connect(c, &c->target.any, c->addr_len) == 0)
-		return finish_blocking(c);
+		return finish_blocking(c, fd);
 	/* Interrupted, or SO_SNDTIMEO over: it goes on by itself. */
 	if (errno == EINTR || errno == EINPROGRESS)
 		return -1;
-	return give_up(c, errno);
+	return give_up(c, fd, errno);
 }
 
 /* Before there is a connection. */
@@ -384,7 +423,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	r = prepare(c, fd, addr, &found, choice.port);
 	if (r == 0) {
 		set_numbers(c, fd);
-		r = start(c, c->nonblocking);
+		r = start(c, fd, c->nonblocking);
 	} else {
 		r = fail(r);
 	}
@@ -428,5 +467,5 @@ int dial_again(struct conn *c, int fd, const struct sockaddr *addr)
 	case CONN_HANDSHAKING:
 		break;
 	}
-	return wait ? finish_blocking(c) : fail(EALREADY);
+	return wait ? finish_blocking(c, fd) : fail(EALREADY);
 }

@@ -170,6 +170,14 @@ void fdtab_unnote_slow(int fd, uintptr_t note)
 		;
 }
 
+void fdtab_abandon(void)
+{
+	for (unsigned i = 0; i < FDTAB_CHUNKS; i++)
+		if (fdtab_chunks[i])
+			fdtab_chunks[i] = NULL;
+	atomic_store(&fdtab_used, false);
+}
+
 void fdtab_each(unsigned first, unsigned last,
 	bool (*visit)(int fd, uintptr_t cell, void *arg), void *arg)
 {

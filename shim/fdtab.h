@@ -162,6 +162,10 @@ static inline void fdtab_unnote(int fd, uintptr_t note)
 		fdtab_unnote_slow(fd, note);
 }
 
+/* Nothing is known of any number from now on: in a relay, which gives up the
+ * memory of the table. */
+void fdtab_abandon(void);
+
 /* Calls visit for every number >= first and <= last whose cell is not empty,
  * ascending, until it returns false. */
 void fdtab_each(unsigned first, unsigned last,

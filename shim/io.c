@@ -190,14 +190,14 @@ static size_t enough(const struct conn *c, size_t room, int flags)
 }
 
 /* Sleeps until a receive may go on; drops the lock.  0 or an errno value. */
-static int wait_for_data(struct conn *c, int64_t *deadline)
+static int wait_for_data(struct conn *c, int fd, int64_t *deadline)
 {
 	if (*deadline == 0)
 		*deadline = wait_deadline(c->receive_timeout);
 	if (c->state == CONN_OPEN)
 		return wait_readable(c, *deadline);
 	conn_unlock(c);
-	return wait_open(c, *deadline);
+	return wait_open(c, fd, *deadline);
 }
 
 /* Takes the lock, after letting other sleepers out. */
@@ -254,7 +254,7 @@ static ssize_t recv_loop(struct conn *c, int fd, struct cursor cur, int flags)
 			conn_unlock(c);
 			return r;
 		}
-		err = wait_for_data(c, &deadline);
+		err = wait_for_data(c, fd, &deadline);
 		if (err)
 			return got ? (ssize_t)got : -err;
 	}
@@ -374,14 +374,14 @@ static ssize_t give(struct conn *c, const struct iovec *iov, int n)
 	return -output_error(c);
 }
 
-static int wait_for_room(struct conn *c, int64_t *deadline)
+static int wait_for_room(struct conn *c, int fd, int64_t *deadline)
 {
 	if (*deadline == 0)
 		*deadline = wait_deadline(c->send_timeout);
 	if (c->state == CONN_OPEN)
 		return wait_writable(c, *deadline);
 	conn_unlock(c);
-	return wait_open(c, *deadline);
+	return wait_open(c, fd, *deadline);
 }
 
 static ssize_t send_loop(struct conn *c, int fd, struct cursor cur, int flags)
@@ -413,7 +413,7 @@ static ssize_t send_loop(struct conn *c, int fd, struct cursor cur, int flags)
 			conn_unlock(c);
 			return r;
 		}
-		err = wait_for_room(c, &deadline);
+		err = wait_for_room(c, fd, &deadline);
 		if (err)
 			return sent ? (ssize_t)sent : -err;
 	}
@@ -470,7 +470,7 @@ ssize_t io_recv_through(struct conn *c, int fd, const struct iovec *room,
 			conn_unlock(c);
 			return r < 0 ? fail((int)-r) : r;
 		}
-		err = wait_for_data(c, &deadline);
+		err = wait_for_data(c, fd, &deadline);
 		if (err)
 			return fail(err);
 	}
@@ -511,7 +511,7 @@ ssize_t io_send_through(struct conn *c, int fd, const struct iovec *room,
 			conn_unlock(c);
 			return r < 0 ? fail_write((int)-r, flags) : r;
 		}
-		err = wait_for_room(c, &deadline);
+		err = wait_for_room(c, fd, &deadline);
 		if (err)
 			return fail(err);
 	}

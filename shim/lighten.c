@@ -177,8 +177,13 @@ void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
 	keep_range(&kept, thread - THREAD_BELOW, THREAD_BELOW + THREAD_ABOVE);
 	keep_range(&kept, maps, MAPS_MAX);
 	keep_range(&kept, legs, n * sizeof(*legs));
-	for (unsigned i = 0; i < n && !kept.full; i++)
+	for (unsigned i = 0; i < n && !kept.full; i++) {
 		keep_range(&kept, legs[i].c, sizeof(*legs[i].c));
+		/* For its handshake, which is done there. */
+		if (conn_is_opening(legs[i].c))
+			keep_range(&kept, legs[i].c->dest,
+				sizeof(*legs[i].c->dest));
+	}
 	if (!tls_loaded()->memory(keep_range, &kept) || kept.full)
 		return;
 	sort(&kept);

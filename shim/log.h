@@ -38,11 +38,14 @@ int log_descriptor(void);
 /*
  * This process is a relay, whose log is all that it keeps of the program's
  * descriptors.  stderr it has only where lines go there and nobody waits for
- * its end, as the reader of a pipe does: a file, and a terminal by its name.
- * Before the program's memory is dropped, the table of descriptors with it.
+ * its end, as the reader of a pipe does: a file, and a terminal by its name; a
+ * pipe only while `opening`, for a refusal must be said, until
+ * log_release_stderr().  Before the program's memory is dropped, the table of
+ * descriptors with it.
  */
-void log_enter_relay(void);
+void log_enter_relay(bool opening);
 bool log_keeps_stderr(void);
+void log_release_stderr(void);
 
 /* What lines look like from now on: text as below, or one JSON object each,
  * with "time" (RFC 3339, UTC), "pid", "program", "level" and "message". */

@@ -23,6 +23,7 @@ static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
 static enum {
 	STDERR_OF_PROGRAM,
 	STDERR_KEPT,
+	STDERR_LENT, /* for as long as connections are being opened */
 	STDERR_BY_NAME,
 	STDERR_CLOSED
 } log_stderr;
@@ -41,7 +42,7 @@ static bool has_stderr(void)
 	int domain;
 
 	if (log_stderr != STDERR_OF_PROGRAM)
-		return log_stderr == STDERR_KEPT;
+		return log_keeps_stderr();
 	domain = sock_int(STDERR_FILENO, SOL_SOCKET, SO_DOMAIN);
 	return domain != AF_INET && domain != AF_INET6 &&
 	       fdtab_peek(STDERR_FILENO) <= FDTAB_NOTES;
@@ -238,7 +239,7 @@ static bool stderr_is_file(void)
 	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-void log_enter_relay(void)
+void log_enter_relay(bool opening)
 {
 	bool wanted = atomic_load(&log_sink) == LOG_SINK_STDERR && has_stderr();
 
@@ -247,11 +248,22 @@ void log_enter_relay(void)
 		log_stderr = STDERR_KEPT;
 	else if (wanted && log_terminal_note())
 		log_stderr = STDERR_BY_NAME;
+	else if (wanted && opening)
+		log_stderr = STDERR_LENT;
 	else if (wanted)
 		atomic_store(&log_sink, LOG_SINK_NONE);
 }
 
 bool log_keeps_stderr(void)
 {
-	return log_stderr == STDERR_KEPT;
+	return log_stderr == STDERR_KEPT || log_stderr == STDERR_LENT;
+}
+
+void log_release_stderr(void)
+{
+	if (log_stderr != STDERR_LENT)
+		return;
+	log_stderr = STDERR_CLOSED;
+	atomic_store(&log_sink, LOG_SINK_NONE);
+	real(close)(STDERR_FILENO);
 }

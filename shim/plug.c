@@ -32,6 +32,7 @@
 struct leaving {
 	struct conn *c; /* with a reference */
 	int fd;		/* a number of our own for its placeholder */
+	bool told;	/* a connect() has answered 0 */
 	int inner;	/* the other end of the plugged placeholder */
 };
 
@@ -116,8 +117,8 @@ static void clear_routing(int fd)
 
 /* Its mode stays as it is, for other threads look at that: one that blocks is
  * bounded by SO_SNDTIMEO. */
-static int connect_to(
-	int fd, const union policy_addr *addr, socklen_t len, int64_t end)
+static int connect_to(int fd, bool told, const union policy_addr *addr,
+	socklen_t len, int64_t end)
 {
 	const struct timeval bound = {LOOPBACK_NS / 1000000000, 0};
 	struct timeval kept = {0};
@@ -128,8 +129,10 @@ static int connect_to(
 	real(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
 	r = real(connect)(fd, &addr->any, len);
 	if (r < 0 && errno == EINPROGRESS && wait_for(fd, POLLOUT, end))
-		/* Once more: the program's next connect() says EISCONN. */
-		r = real(connect)(fd, &addr->any, len);
+		/* Once more: the program's next connect() says EISCONN, and not
+		 * 0 again. */
+		r = told ? real(connect)(fd, &addr->any, len)
+			 : sock_int(fd, SOL_SOCKET, SO_ERROR);
 	if (r < 0 && errno == EISCONN)
 		r = 0;
 	real(setsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &kept, sizeof(kept));
@@ -137,8 +140,10 @@ static int connect_to(
 }
 
 /* Plugs the placeholder into a listener of its own at this address. */
-static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
+static int plug_at(const struct leaving *one, union policy_addr *at,
+	socklen_t len, int64_t end)
 {
+	int fd = one->fd;
 	union policy_addr to;
 	socklen_t to_len = sizeof(to);
 	int listener = listen_on(at, len), inner = -1;
@@ -150,7 +155,7 @@ static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
 		real(getsockname)(listener, &to.any, &to_len) == 0) {
 		if (sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
 			policy_map_v4(&to, &to_len);
-		if (connect_to(fd, &to, to_len, end) == 0)
+		if (connect_to(fd, one->told, &to, to_len, end) == 0)
 			inner = accept_placeholder(listener, fd, end);
 	}
 	real(close)(listener);
@@ -158,8 +163,9 @@ static int plug_at(int fd, union policy_addr *at, socklen_t len, int64_t end)
 }
 
 /* A stream between the program's socket, in all its copies, and us. */
-static int make_inner(int fd)
+static int make_inner(const struct leaving *one)
 {
+	int fd = one->fd;
 	union policy_addr v4 = {.in = {.sin_family = AF_INET,
 					.sin_addr = {htonl(INADDR_LOOPBACK)}}};
 	union policy_addr v6 = {.in6 = {.sin6_family = AF_INET6,
@@ -171,10 +177,10 @@ static int make_inner(int fd)
 	int inner, on = 1;
 
 	clear_routing(fd);
-	inner = plug_at(fd, &v4, sizeof(v4.in), end);
+	inner = plug_at(one, &v4, sizeof(v4.in), end);
 	/* A socket that is bound to ::1 cannot reach 127.0.0.1. */
 	if (inner < 0 && sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
-		inner = plug_at(fd, &v6, sizeof(v6.in6), end);
+		inner = plug_at(one, &v6, sizeof(v6.in6), end);
 	if (inner < 0)
 		return -1;
 	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -229,7 +235,8 @@ static void plan_one(struct plan *plan, int fd)
 	if (c != &conn_hidden && plan->n < plan->room && !is_planned(plan, c))
 		own = real(fcntl)(fd, F_DUPFD_CLOEXEC, highfd_lowest());
 	if (own >= 0 && is_placeholder(c, own)) {
-		plan->all[plan->n++] = (struct leaving){c, own, -1};
+		plan->all[plan->n++] =
+			(struct leaving){.c = c, .fd = own, .inner = -1};
 		return;
 	}
 	if (own >= 0)
@@ -272,47 +279,45 @@ static void refuse(const struct leaving *one, const char *why)
 		one->c->destination, why);
 }
 
-/* Waits for its handshake, and for TCP before that no longer.  0, EAGAIN, or a
- * failure, which is the program's to hear, later. */
-static int wait_opened(struct conn *c, int64_t start)
+/* Is there something to hand over?  A connection that is being opened is, with
+ * its handshake; one that failed is not, and the program is to hear of that. */
+static bool can_leave(const struct conn *c)
 {
-	int64_t end = start + c->dest->handshake_timeout_ms * 1000000LL;
-	int err;
+	return c->state == CONN_OPEN || conn_is_opening(c);
+}
 
-	do
-		err = wait_open(c, end);
-	while (err == EINTR);
-	if (err && conn_lock(c) == 0) {
-		if (c->state == CONN_FAILED && !c->error_spent)
-			c->error = err;
-		c->error_spent = false;
-		conn_unlock(c);
-	}
+/* 0 where it can leave, EAGAIN where a signal handler has interrupted a call on
+ * it, else ENOTCONN. */
+static int look_at(struct leaving *one)
+{
+	struct conn *c = one->c;
+	int err = conn_lock(c);
+
+	if (err)
+		return err;
+	/* Why TCP failed the program hears from here alone. */
+	if (c->state == CONN_CONNECTING)
+		conn_advance(c);
+	err = can_leave(c) ? 0 : ENOTCONN;
+	one->told = c->told;
+	conn_unlock(c);
 	return err;
 }
 
-static const char *why_not_open(const struct conn *c)
-{
-	return mutex_is_mine(&c->lock)
-		       ? "a signal handler has interrupted a call on it"
-		       : "it is still being opened";
-}
-
-/* Its handshake is finished first, and its other end made.  Those that fail
- * stay as they are. */
+/* Its other end is made.  Those that cannot leave stay as they are. */
 static void prepare(struct plan *plan)
 {
 	unsigned kept = 0;
-	int64_t start = conn_now();
 
 	for (unsigned i = 0; i < plan->n; i++) {
 		struct leaving one = plan->all[i];
-		int err = wait_opened(one.c, start);
+		int err = look_at(&one);
 
 		if (err == EAGAIN)
-			refuse(&one, why_not_open(one.c));
+			refuse(&one, "a signal handler has interrupted a call "
+				     "on it");
 		if (!err) {
-			one.inner = make_inner(one.fd);
+			one.inner = make_inner(&one);
 			if (one.inner < 0)
 				refuse(&one, "the loopback cannot be reached");
 		}
@@ -326,7 +331,7 @@ static void prepare(struct plan *plan)
 	plan->n = kept;
 }
 
-/* Under all locks: the legs of those that are still open. */
+/* Under all locks: the legs of those that can still leave. */
 static unsigned make_legs(struct plan *plan)
 {
 	unsigned n = 0;
@@ -334,9 +339,11 @@ static unsigned make_legs(struct plan *plan)
 	for (unsigned i = 0; i < plan->n; i++) {
 		struct leaving *one = &plan->all[i];
 
-		if (one->c->state != CONN_OPEN)
+		if (!can_leave(one->c))
 			continue;
 		atomic_store(one->c->unsaid, one->c->cookie);
+		atomic_store(one->c->outcome,
+			conn_is_opening(one->c) ? EINPROGRESS : 0);
 		plan->legs[n++] = (struct relay_leg){
 			.c = one->c,
 			.inner = one->inner,
@@ -349,9 +356,11 @@ static unsigned make_legs(struct plan *plan)
 static void become_plain(struct leaving *one)
 {
 	struct conn *c = one->c;
+	const char *how = conn_is_opening(c) ? ", which opens it" : "";
 
 	conn_plugged(c);
-	log_line(LOG_LEVEL_INFO, "%s: handed over to a relay", c->destination);
+	log_line(LOG_LEVEL_INFO, "%s: handed over to a relay%s", c->destination,
+		how);
 	if (c->write_end) {
 		atomic_store(c->unsaid, 0);
 		real(shutdown)(one->fd, SHUT_WR);
@@ -372,7 +381,7 @@ static void hand_over(struct plan *plan)
 	if (n)
 		err = relay_start(plan->legs, n);
 	for (unsigned i = 0; i < plan->n; i++) {
-		if (!err && plan->all[i].c->state == CONN_OPEN)
+		if (!err && can_leave(plan->all[i].c))
 			become_plain(&plan->all[i]);
 		epollset_put_back(plan->all[i].c);
 		if (err)

@@ -16,9 +16,10 @@
 #include "fdtab.h"
 
 /*
- * All connections of this process: before fork() and exec.  Waits for those
- * whose handshake is under way.  Costs nothing where there are none; errno is
- * left as found.  May block up to the handshake timeout.
+ * All connections of this process: before fork() and exec.  Nobody waits for
+ * the network: what is still being opened goes with its handshake, and the
+ * placeholder is connected, and can be written to, before that is done.  Costs
+ * nothing where there are none; errno is left as found.
  */
 void plug_all(void);
 

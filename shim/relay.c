@@ -22,6 +22,7 @@
 #include <time.h>
 #include "config.h"
 #include "conn.h"
+#include "fdtab.h"
 #include "log.h"
 #include "follow.h"
 #include "lighten.h"
@@ -151,6 +152,14 @@ static void take_options(const struct pump *pump)
 				set_option(pump->legs[i].c, &option);
 }
 
+static bool is_opening(const struct pump *pump)
+{
+	for (unsigned i = 0; i < pump->n; i++)
+		if (!pump->legs[i].over && conn_is_opening(pump->legs[i].c))
+			return true;
+	return false;
+}
+
 static void pump_all(struct pump *pump)
 {
 	struct pollfd *told = &pump->fds[2 * pump->n];
@@ -159,6 +168,8 @@ static void pump_all(struct pump *pump)
 	for (unsigned i = 0; i < pump->n; i++)
 		leg_step(&pump->legs[i], 0, 0);
 	while (prepare_poll(pump)) {
+		if (!is_opening(pump))
+			log_release_stderr();
 		real(poll)(pump->fds, 2 * pump->n + 1, next_timeout(pump));
 		if (told->revents)
 			take_options(pump);
@@ -268,6 +279,15 @@ static void close_others(const struct pump *pump)
 	real(close_range)(first, UINT_MAX, 0);
 }
 
+/* Hooks are in the way of what the engine calls, and look into tables that
+ * were the program's. */
+static void forget_program(void)
+{
+	fdtab_abandon();
+	keeper_page = NULL;
+	atomic_store(&conn_left_open, 0);
+}
+
 /* Its own memory, after the program's is gone. */
 static bool make_buffers(struct pump *pump)
 {
@@ -298,10 +318,11 @@ static void relay_main(const struct start *start)
 	reset_signals();
 	real(syscall)(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_title(pump.legs[0].c);
-	log_enter_relay();
+	log_enter_relay(is_opening(&pump));
 	close_others(&pump);
 	if (chdir("/") < 0)
 		log_line(LOG_LEVEL_DEBUG, "relay: cannot chdir to /");
+	forget_program();
 	lighten(start->legs, start->n, start->stack, STACK_SIZE);
 	if (make_buffers(&pump))
 		pump_all(&pump);

@@ -52,10 +52,12 @@ struct relay_leg {
 	int64_t sleepers; /* since when they are waited for; 0: not */
 	int64_t look;	  /* when to ask whether the program has its socket */
 	int64_t look_gap; /* ...and how long after that again */
+	int64_t unasked;  /* since when nobody has called connect(); 0: not */
 };
 
 /*
- * Starts a relay for n > 0 legs, whose c and inner are set; the array and the
+ * Starts a relay for n > 0 legs, whose c and inner are set; what is not open
+ * yet it opens, and nothing of the program's is sent before.  The array and the
  * connections are read in the copy of this process that the relay is.  The
  * caller holds every lock of the engine, and closes its own copies of the
  * sockets afterwards.  Returns 0 or an errno value.  No signal, no child and

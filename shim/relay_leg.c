@@ -12,6 +12,10 @@
  * Where there is no room for what it said its FIN does not even come through,
  * and where it must be known soon the probes are too slow: owner.c.
  *
+ * A connection that is not open yet comes with its handshake.  The program sees
+ * one that is open and says nothing; what it writes waits here and in the
+ * loopback.
+ *
  * Nor does the loopback tell a program that closed from one that was killed,
  * of which the peer must not believe that it has said all: goodbye.h.
  */
@@ -22,6 +26,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <string.h>
 #include "conn.h"
 #include "log.h"
 #include "map.h"
@@ -40,6 +45,8 @@
 #define TURNS 16
 /* Seconds between questions whether the program's closed socket is there. */
 #define PROBE_S 2
+/* For a thread of the program that is about to call connect(). */
+#define DIALLER_NS (3 * NS_PER_S)
 /* How often at most the kernel is asked who has it. */
 #define OWNER_NS NS_PER_S
 
@@ -74,9 +81,9 @@ static void end_leg(struct relay_leg *leg)
 	const struct linger properly = {.l_onoff = 0};
 	const struct conn *c = leg->c;
 
-	if (!leg->peer_done && report_is_early(c))
+	if (c->state == CONN_OPEN && !leg->peer_done && report_is_early(c))
 		hear_end(leg);
-	if (!c->end_reported)
+	if (c->state == CONN_OPEN && !c->end_reported)
 		report_closed(c);
 	if (leg->fin_sent && !leg->broken)
 		sock_drain(c->real);
@@ -232,7 +239,7 @@ static void pump_to_program(struct relay_leg *leg)
 
 static bool has_output(const struct relay_leg *leg)
 {
-	return !leg->write_broken &&
+	return !leg->write_broken && leg->c->state == CONN_OPEN &&
 	       leg->c->tls->pending_out(leg->c->session) > 0;
 }
 
@@ -252,7 +259,7 @@ static void finish_to_peer(struct relay_leg *leg)
 {
 	struct conn *c = leg->c;
 
-	if (!leg->program_done || leg->fin_sent ||
+	if (!leg->program_done || leg->fin_sent || conn_is_opening(c) ||
 		(has(&leg->to_peer) && !leg->write_broken))
 		return;
 	if (leg->killed && has_output(leg))
@@ -267,12 +274,15 @@ static void finish_to_peer(struct relay_leg *leg)
 	real(shutdown)(c->real, SHUT_WR);
 }
 
-/* What the program said goes into records; false: no more for now. */
+/* What the program said goes into records, once the peer is verified; false: no
+ * more for now. */
 static bool push_to_peer(struct relay_leg *leg)
 {
 	struct conn *c = leg->c;
 	struct relay_buffer *b = &leg->to_peer;
 
+	if (conn_is_opening(c))
+		return !has(b);
 	while (has(b)) {
 		struct iovec iov = {b->bytes + b->off, b->len - b->off};
 		size_t n = 0;
@@ -319,22 +329,92 @@ static void pump_to_peer(struct relay_leg *leg)
 	}
 }
 
+/* ---- until it is open ---- */
+
+/*
+ * The thread that dials may have been copied before it called connect(): it is
+ * given time for that.  And where it was told why TCP failed the kernel does
+ * not tell us.
+ */
+static void look_for_dialler(struct relay_leg *leg)
+{
+	struct conn *c = leg->c;
+	int64_t now = conn_now();
+	int told = atomic_load(c->outcome);
+
+	if (sock_tcp_state(c->real) != TCP_CLOSE)
+		leg->unasked = 0;
+	else if (!leg->unasked)
+		leg->unasked = now;
+	else if (told != EINPROGRESS)
+		conn_fail(c, told, NULL);
+	else if (now - leg->unasked > DIALLER_NS)
+		conn_fail(c, ECONNABORTED, NULL);
+}
+
+/* What became of it.  The program says itself why TCP failed, but here only
+ * where a thread of it waits to be told. */
+static void tell_outcome(struct conn *c)
+{
+	int told = c->state == CONN_FAILED ? c->error : 0;
+	int before = atomic_exchange(c->outcome, told);
+
+	if (told && !c->started && before == EINPROGRESS)
+		report_refused(c, told, strerrordesc_np(told), NULL);
+}
+
+/* The handshake goes on here.  A failure is a reset for the program. */
+static void open_leg(struct relay_leg *leg, short real_events)
+{
+	struct conn *c = leg->c;
+	bool pulls = c->state == CONN_HANDSHAKING &&
+		     (leg->sleepers || (real_events & ~POLLOUT));
+
+	if (pulls && must_let_sleepers_out(leg))
+		return;
+	conn_advance(c);
+	if (c->state == CONN_CONNECTING)
+		look_for_dialler(leg);
+	if (conn_is_opening(c))
+		return;
+	leg->broken = c->state == CONN_FAILED;
+	leg->progress = conn_now();
+	tell_outcome(c);
+}
+
+static bool may_open(const struct relay_leg *leg, short real_events)
+{
+	const struct conn *c = leg->c;
+
+	return conn_is_opening(c) &&
+	       (real_events || leg->sleepers || leg->unasked ||
+		       (c->state == CONN_HANDSHAKING &&
+			       conn_now() >= c->handshake_end));
+}
+
 /* ---- the whole ---- */
 
 /* What the kernel has it goes on sending. */
 static void give_up(const struct relay_leg *leg)
 {
-	if (!leg->fin_sent)
+	if (conn_is_opening(leg->c) && has(&leg->to_peer))
+		log_line(LOG_LEVEL_ERROR,
+			"%s: the connection does not open, what the program "
+			"has left is lost (TLSSHIM_LINGER)",
+			leg->c->destination);
+	else if (!conn_is_opening(leg->c) && !leg->fin_sent)
 		log_line(LOG_LEVEL_ERROR,
 			"%s: the peer takes nothing, what it has not got is "
 			"lost (TLSSHIM_LINGER)",
 			leg->c->destination);
 }
 
+/* Its end would not be seen, or while the connection opens is there. */
 static bool is_stuck(const struct relay_leg *leg)
 {
-	return !leg->program_done && !leg->write_broken &&
-	       (has(&leg->to_peer) || has_output(leg));
+	if (leg->program_done)
+		return conn_is_opening(leg->c);
+	return !leg->write_broken && (has(&leg->to_peer) || has_output(leg));
 }
 
 static int64_t look_at_owner(const struct relay_leg *leg)
@@ -379,6 +459,7 @@ static void look_for_program(struct relay_leg *leg)
  *  - the peer broke off, and the program has what came before that;
  *  - the peer takes no more, and the program has the end of what it said;
  *  - nobody has the program's socket any more, and the peer has all;
+ *  - the same before the connection is open, and there is nothing to send;
  *  - the program is done, and the peer takes nothing for too long.
  */
 static bool is_finished(struct relay_leg *leg)
@@ -394,8 +475,12 @@ static bool is_finished(struct relay_leg *leg)
 		return delivered;
 	if (leg->program_gone && leg->fin_sent && queued(leg->c->real) == 0)
 		return true;
+	if (leg->program_gone && conn_is_opening(leg->c) && !has(&leg->to_peer))
+		return true;
 	if (!is_abandoned(leg) &&
-		((!leg->program_gone && leg->fin_sent) || !leg->program_done ||
+		((!leg->program_gone &&
+			 (leg->fin_sent || conn_is_opening(leg->c))) ||
+			!leg->program_done ||
 			conn_now() - leg->progress < leg->linger))
 		return false;
 	give_up(leg);
@@ -406,13 +491,24 @@ void leg_step(struct relay_leg *leg, short real_events, short inner_events)
 {
 	struct conn *c = leg->c;
 
+	if (may_open(leg, real_events)) {
+		open_leg(leg, real_events);
+		/* The server's first words may have come with its last. */
+		real_events = conn_is_opening(c) ? 0 : POLLIN;
+		if (c->state == CONN_FAILED) {
+			end_leg(leg);
+			return;
+		}
+	}
 	if (has_output(leg))
 		flush(leg);
 	pump_to_peer(leg);
 	if (leg->program_done && (inner_events & (POLLERR | POLLHUP)))
 		program_gone(leg);
 	push_to_program(leg);
-	if ((real_events || leg->sleepers || c->tls->pending_in(c->session)) &&
+	if (!conn_is_opening(c) &&
+		(real_events || leg->sleepers ||
+			c->tls->pending_in(c->session)) &&
 		!leg->peer_done && !has(&leg->to_program) &&
 		!must_let_sleepers_out(leg))
 		pump_to_program(leg);
@@ -423,6 +519,15 @@ void leg_step(struct relay_leg *leg, short real_events, short inner_events)
 		end_leg(leg);
 }
 
+/* What a handshake waits for, on the real socket. */
+static short opening_asks(const struct relay_leg *leg)
+{
+	struct ready_state st = conn_ready(leg->c, false);
+	short events = leg->unasked ? 0 : ready_ask(&st, 0);
+
+	return leg->sleepers ? events & ~POLLIN : events;
+}
+
 void leg_ask(const struct relay_leg *leg, struct pollfd *real_socket,
 	struct pollfd *inner)
 {
@@ -431,9 +536,12 @@ void leg_ask(const struct relay_leg *leg, struct pollfd *real_socket,
 
 	*real_socket = (struct pollfd){.fd = -1};
 	*inner = (struct pollfd){.fd = -1};
-	if (!leg->peer_done && !has(&leg->to_program) && !leg->sleepers)
+	if (conn_is_opening(leg->c))
+		real_socket->events = opening_asks(leg);
+	else if (!leg->peer_done && !has(&leg->to_program) && !leg->sleepers)
 		real_socket->events |= POLLIN;
-	if (out || (has(&leg->to_peer) && !leg->write_broken))
+	if (out || (has(&leg->to_peer) && !leg->write_broken &&
+			   !conn_is_opening(leg->c)))
 		real_socket->events |= POLLOUT;
 	if (!leg->program_done && room)
 		inner->events |= POLLIN;
@@ -447,10 +555,30 @@ void leg_ask(const struct relay_leg *leg, struct pollfd *real_socket,
 		inner->fd = leg->inner;
 }
 
+static int64_t opening_deadline(const struct relay_leg *leg, int64_t now)
+{
+	const struct conn *c = leg->c;
+	int64_t end = INT64_MAX;
+
+	if (leg->sleepers)
+		return now + NS_PER_MS;
+	if (leg->unasked)
+		return now + 10 * NS_PER_MS;
+	if (c->state == CONN_HANDSHAKING)
+		end = c->handshake_end;
+	if (leg->program_gone && leg->progress + leg->linger < end)
+		end = leg->progress + leg->linger;
+	if (is_stuck(leg) && look_at_owner(leg) < end)
+		end = look_at_owner(leg);
+	return end;
+}
+
 int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
 {
 	const struct conn *c = leg->c;
 
+	if (conn_is_opening(c))
+		return opening_deadline(leg, now);
 	if (!leg->peer_done && !has(&leg->to_program) && !leg->sleepers &&
 		c->tls->pending_in(c->session))
 		return now;

@@ -91,12 +91,12 @@ static void conn_hold_done(struct conn_hold *outer)
 	conn_hold_end(outer);
 }
 
-static int wait_held(struct conn *c, short events, int64_t deadline)
+static int wait_held(struct conn *c, int fd, short events, int64_t deadline)
 {
 	__attribute__((cleanup(conn_hold_done),
 		unused)) struct conn_hold outer = conn_hold_begin(c, false);
 
-	return wait_events(c->real, events, deadline);
+	return wait_events(fd, events, deadline);
 }
 
 /*
@@ -110,7 +110,33 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-int wait_open(struct conn *c, int64_t deadline)
+/* With a timeout set the kernel never restarts: signal(7). */
+static bool is_interrupted(int err, int64_t deadline)
+{
+	return err == EINTR && (deadline != WAIT_FOREVER || !signals_restart());
+}
+
+/* A relay does the handshake, and has it in shared memory how that went; when
+ * it is killed the placeholder hangs up. */
+static int wait_relay(struct conn *c, int fd, int64_t deadline)
+{
+	for (;;) {
+		int outcome = atomic_load(c->outcome), err;
+
+		if (outcome != EINPROGRESS)
+			return outcome;
+		err = wait_held(c, fd, 0,
+			earlier(deadline, conn_now() + LOOK_AGAIN_NS));
+		if (!err && atomic_load(c->outcome) == EINPROGRESS)
+			return ECONNRESET;
+		if (err == EAGAIN && conn_now() >= deadline)
+			return EAGAIN;
+		if (is_interrupted(err, deadline))
+			return EINTR;
+	}
+}
+
+int wait_open(struct conn *c, int fd, int64_t deadline)
 {
 	for (;;) {
 		short events = POLLOUT;
@@ -131,19 +157,19 @@ int wait_open(struct conn *c, int64_t deadline)
 			events = ready_ask(&st, 0);
 			end = earlier(end, c->handshake_end);
 		}
-		if (c->state == CONN_OPEN || c->state == CONN_PLUGGED) {
+		if (!conn_is_opening(c)) {
+			bool plugged = c->state == CONN_PLUGGED;
+
 			conn_unlock(c);
-			return 0;
+			return plugged ? wait_relay(c, fd, deadline) : 0;
 		}
 		conn_unlock(c);
 		if (!__libc_single_threaded)
 			end = earlier(end, conn_now() + LOOK_AGAIN_NS);
-		err = wait_held(c, events, end);
+		err = wait_held(c, c->real, events, end);
 		if (err == EAGAIN && conn_now() >= deadline)
 			return EAGAIN;
-		/* With a timeout set the kernel never restarts: signal(7). */
-		if (err == EINTR &&
-			(deadline != WAIT_FOREVER || !signals_restart()))
+		if (is_interrupted(err, deadline))
 			return EINTR;
 	}
 }

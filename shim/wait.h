@@ -26,9 +26,10 @@ int64_t wait_until(const struct timespec *timeout);
 /*
  * Until the connection is open: 0.  Otherwise the errno value of its failure
  * (told by this), EINTR, or EAGAIN when the deadline is over.  Its handshake
- * timeout counts as well.
+ * timeout counts as well.  Where it is handed over meanwhile, until its relay
+ * has opened it; fd is any number of it.
  */
-int wait_open(struct conn *c, int64_t deadline);
+int wait_open(struct conn *c, int fd, int64_t deadline);
 
 /* connect(2) of the real socket. */
 int wait_connect(struct conn *c, const struct sockaddr *addr, socklen_t len);

@@ -627,7 +627,7 @@ static void unread(void)
 	close(fd);
 }
 
-/* fork() while the connection is being made waits for that. */
+/* fork() while the connection is being made. */
 static void connecting(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
