@@ -8,12 +8,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/single_threaded.h>
 #include <time.h>
 #include "idle.h"
 #include "fdtab.h"
 #include "keeper.h"
+#include "map.h"
 #include "quiet.h"
 #include "real.h"
 #include "spin.h"
@@ -21,6 +21,7 @@
 
 #define NS_PER_S 1000000000LL
 #define CONNS_PER_SLAB 32
+#define LIST_SIZE ((size_t)4096)
 
 atomic_uint conn_count IDLE_DATA;
 
@@ -219,7 +220,22 @@ struct conn_hold conn_hold_begin(struct conn *c, bool counted)
 
 	if (counted)
 		atomic_fetch_add(c->waiters, 1);
-	conn_held = (struct conn_hold){c, __builtin_frame_address(0), counted};
+	conn_held = (struct conn_hold){
+		.frame = __builtin_frame_address(0),
+		.c = c,
+		.counted = counted,
+	};
+	return outer;
+}
+
+struct conn_hold conn_hold_list(struct conn_list *list)
+{
+	struct conn_hold outer = conn_held;
+
+	conn_held = (struct conn_hold){
+		.frame = __builtin_frame_address(0),
+		.list = list,
+	};
 	return outer;
 }
 
@@ -228,6 +244,51 @@ void conn_hold_end(const struct conn_hold *outer)
 	if (conn_held.counted)
 		atomic_fetch_sub(conn_held.c->waiters, 1);
 	conn_held = *outer;
+}
+
+/* One that nobody uses, of the ordinary size. */
+static _Atomic(struct conn_list *) spare_list;
+
+struct conn_list *conn_list_take(size_t n)
+{
+	size_t size = sizeof(struct conn_list) + n * sizeof(struct conn *);
+	struct conn_list *list = NULL;
+
+	if (size <= LIST_SIZE) {
+		size = LIST_SIZE;
+		list = atomic_exchange(&spare_list, NULL);
+	}
+	if (!list)
+		list = map_memory(size);
+	if (list)
+		list->mapped = size;
+	return list;
+}
+
+void conn_list_give(struct conn_list *list)
+{
+	if (list && list->mapped == LIST_SIZE)
+		list = atomic_exchange(&spare_list, list);
+	if (list)
+		munmap(list, list->mapped);
+}
+
+void conn_list_add(struct conn_list *list, struct conn *c)
+{
+	if (!conn_ref_try(c))
+		return;
+	atomic_fetch_add(c->waiters, 1);
+	list->all[list->n++] = c;
+}
+
+void conn_list_wake(struct conn_list *list)
+{
+	while (list && list->n) {
+		struct conn *c = list->all[--list->n];
+
+		atomic_fetch_sub(c->waiters, 1);
+		conn_put(c);
+	}
 }
 
 static bool is_on_signal_stack(void)
@@ -243,11 +304,17 @@ void conn_recover_hold(void)
 
 	/* A frame below ours is gone; one above is a wait that we, a signal
 	 * handler, interrupted. */
-	if (!lost.c || (const void *)__builtin_frame_address(0) <= lost.frame ||
+	if (!lost.frame ||
+		(const void *)__builtin_frame_address(0) <= lost.frame ||
 		is_on_signal_stack())
 		return;
-	conn_held.c = NULL;
+	conn_held.frame = NULL;
 	fdtab_shown = 0;
+	if (lost.list) {
+		conn_list_wake(lost.list);
+		conn_list_give(lost.list);
+		return;
+	}
 	if (lost.counted)
 		atomic_fetch_sub(lost.c->waiters, 1);
 	conn_put(lost.c);

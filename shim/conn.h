@@ -144,13 +144,37 @@ static inline void conn_put_at_exit(struct conn **c)
  * `counted`, its place among the waiters) is held in this frame, so that it is
  * given back if a signal handler jumps out of the wait (siglongjmp).
  */
+struct conn_list;
 struct conn_hold {
-	struct conn *c; /* NULL: nothing is held */
-	const void *frame;
+	const void *frame; /* NULL: nothing is held */
+	struct conn *c;
+	struct conn_list *list; /* or these */
 	bool counted;
 };
 struct conn_hold conn_hold_begin(struct conn *c, bool counted);
 void conn_hold_end(const struct conn_hold *outer);
+
+/* The same around a wait for several at once. */
+struct conn_hold conn_hold_list(struct conn_list *list);
+
+/*
+ * Connections on which a thread sleeps: of each it has a reference and a place
+ * among the waiters.  Not on the stack, of which nothing is left when a handler
+ * jumps out of the wait.
+ */
+struct conn_list {
+	size_t mapped;
+	size_t n;
+	struct conn *all[];
+};
+/* With room for n; NULL: no memory.  One of ordinary size costs no system call
+ * but for the first time. */
+struct conn_list *conn_list_take(size_t n);
+void conn_list_give(struct conn_list *list);
+/* Takes a reference, and a place among the waiters. */
+void conn_list_add(struct conn_list *list, struct conn *c);
+/* Gives all of them back; errno is left as found. */
+void conn_list_wake(struct conn_list *list);
 
 /* Gives back what a wait of this thread held that was jumped out of. */
 void conn_recover_hold(void);
@@ -158,7 +182,7 @@ extern __thread struct conn_hold conn_held
 	__attribute__((tls_model("initial-exec")));
 static inline void conn_recover(void)
 {
-	if (__builtin_expect(conn_held.c != NULL, 0))
+	if (__builtin_expect(conn_held.frame != NULL, 0))
 		conn_recover_hold();
 }
 

@@ -25,15 +25,15 @@
 
 /*
  * The program's array and the kernel's.  No reference to a connection is held
- * while the kernel is asked, for a signal handler may jump out of that; only
- * with several threads are sleepers counted, and those must be held.
+ * while the kernel is asked; only with several threads are sleepers counted,
+ * and those must be held, in a list that is found again where a signal handler
+ * jumps out.
  */
 struct set {
-	struct pollfd *fds;    /* the program's */
-	struct pollfd *kernel; /* what the kernel is asked */
-	struct conn **sleeping;
+	struct pollfd *fds;	    /* the program's */
+	struct pollfd *kernel;	    /* what the kernel is asked */
+	struct conn_list *sleeping; /* NULL in a lone thread */
 	nfds_t n;
-	nfds_t n_sleeping;
 	int64_t handshakes_end; /* the earliest deadline of a handshake */
 	void *mapping;
 	size_t mapped;
@@ -67,38 +67,20 @@ bool pollset_has_conns(struct pollfd *fds, nfds_t n)
 
 static bool make_room(struct set *set)
 {
-	size_t one = sizeof(struct pollfd) + sizeof(struct conn *);
-	void *room;
+	size_t size = set->n * sizeof(struct pollfd);
 
-	if (set->n > INT_MAX / one)
+	if (set->n > INT_MAX / sizeof(struct pollfd))
 		return false;
-	room = map_memory(set->n * one);
-	if (!room)
-		return false;
-	set->mapping = room;
-	set->mapped = set->n * one;
-	set->sleeping = room;
-	set->kernel = (struct pollfd *)(set->sleeping + set->n);
-	return true;
-}
-
-static void wake_up(struct set *set)
-{
-	int saved_errno = errno;
-
-	while (set->n_sleeping) {
-		struct conn *c = set->sleeping[--set->n_sleeping];
-
-		atomic_fetch_sub(c->waiters, 1);
-		conn_put(c);
-	}
-	errno = saved_errno;
+	set->kernel = set->mapping = map_memory(size);
+	set->mapped = size;
+	return set->mapping != NULL;
 }
 
 /* Also runs when the thread is cancelled. */
 static void release(struct set *set)
 {
-	wake_up(set);
+	conn_list_wake(set->sleeping);
+	conn_list_give(set->sleeping);
 	if (set->mapping)
 		munmap(set->mapping, set->mapped);
 }
@@ -112,10 +94,8 @@ static int64_t earlier(int64_t a, int64_t b)
  * lock, with no need to look between this and the sleep. */
 static void fall_asleep(struct set *set, struct conn *c)
 {
-	if (__libc_single_threaded || !conn_ref_try(c))
-		return;
-	atomic_fetch_add(c->waiters, 1);
-	set->sleeping[set->n_sleeping++] = c;
+	if (set->sleeping)
+		conn_list_add(set->sleeping, c);
 }
 
 /*
@@ -218,11 +198,26 @@ static int look(struct set *set, bool asked)
 	return ready;
 }
 
+static void hold_done(struct conn_hold *outer)
+{
+	conn_hold_end(outer);
+}
+
+/* What is slept on is given back also when a handler jumps out of this. */
+static int ask_held(
+	struct set *set, const struct timespec *timeout, const sigset_t *mask)
+{
+	__attribute__((cleanup(hold_done), unused)) struct conn_hold outer =
+		conn_hold_list(set->sleeping);
+
+	return real(ppoll)(set->kernel, set->n, timeout, mask);
+}
+
 static int ask_kernel(
 	struct set *set, bool now, int64_t deadline, const sigset_t *mask)
 {
 	int64_t left = 0;
-	struct timespec ts;
+	struct timespec ts, *timeout;
 	int r;
 
 	deadline = earlier(deadline, set->handshakes_end);
@@ -232,9 +227,11 @@ static int ask_kernel(
 		left = 0;
 	ts.tv_sec = left / 1000000000;
 	ts.tv_nsec = left % 1000000000;
-	r = real(ppoll)(set->kernel, set->n,
-		!now && deadline == WAIT_FOREVER ? NULL : &ts, mask);
-	wake_up(set);
+	timeout = !now && deadline == WAIT_FOREVER ? NULL : &ts;
+	if (!set->sleeping || !set->sleeping->n)
+		return real(ppoll)(set->kernel, set->n, timeout, mask);
+	r = ask_held(set, timeout, mask);
+	conn_list_wake(set->sleeping);
 	return r;
 }
 
@@ -252,7 +249,7 @@ static int poll_set(struct set *set, int64_t deadline, const sigset_t *mask)
 		if (ready || late)
 			break;
 	}
-	wake_up(set);
+	conn_list_wake(set->sleeping);
 	return ready;
 }
 
@@ -260,16 +257,19 @@ int pollset_poll(
 	struct pollfd *fds, nfds_t n, int64_t deadline, const sigset_t *mask)
 {
 	struct pollfd kernel[ENTRIES_ON_STACK];
-	struct conn *sleeping[ENTRIES_ON_STACK];
 	__attribute__((cleanup(release), unused)) struct set set = {
 		.fds = fds,
 		.kernel = kernel,
-		.sleeping = sleeping,
 		.n = n,
 	};
 
 	if (n > ENTRIES_ON_STACK && !make_room(&set))
 		return fail(ENOMEM);
+	if (!__libc_single_threaded) {
+		set.sleeping = conn_list_take(n);
+		if (!set.sleeping)
+			return fail(ENOMEM);
+	}
 	return poll_set(&set, deadline, mask);
 }
 

@@ -75,6 +75,11 @@ skip_if_signals_wait()
 	same interrupting jump-poll
 }
 
+@test "siglongjmp out of poll and select in a program with threads: close() ends the connection" {
+	skip_if_signals_wait
+	same interrupting jump-polls
+}
+
 @test "siglongjmp out of connect(): close() ends the connection, no number is lost" {
 	shows interrupting jump-connect <<-'END'
 	ended

@@ -2,8 +2,10 @@
 /* Signals, time limits, long jumps and cancellation, while a call waits. */
 #include "oracle.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 static char buf[1000000];
@@ -262,6 +264,76 @@ static void jump_poll(void)
 	say("%s\n", peer("end"));
 }
 
+/* Is the main thread asleep in a call of the poll or select family? */
+static bool main_polls(void)
+{
+	char name[64], text[64] = "";
+	FILE *f;
+	int call;
+
+	snprintf(name, sizeof(name), "/proc/self/task/%d/syscall", getpid());
+	f = fopen(name, "r");
+	if (!f)
+		give_up(name);
+	if (!fgets(text, sizeof(text), f))
+		*text = 0;
+	fclose(f);
+	call = isdigit((unsigned char)*text) ? atoi(text) : -1;
+	return call == SYS_poll || call == SYS_ppoll || call == SYS_select ||
+	       call == SYS_pselect6;
+}
+
+static void *interrupt_poll(void *arg)
+{
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+	while (!main_polls())
+		usleep(1000);
+	pthread_kill(*(pthread_t *)arg, SIGALRM);
+	pause();
+	return NULL;
+}
+
+static void wait_by(const char *how, int fd)
+{
+	struct pollfd p = {fd, POLLIN, 0};
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	if (!strcmp(how, "poll"))
+		poll(&p, 1, -1);
+	else if (!strcmp(how, "ppoll"))
+		ppoll(&p, 1, NULL, NULL);
+	else if (!strcmp(how, "select"))
+		select(fd + 1, &set, NULL, NULL, NULL);
+	else
+		pselect(fd + 1, &set, NULL, NULL, NULL, NULL);
+}
+
+/* In a program with threads, whose sleepers must be known to others. */
+static void jump_polls(void)
+{
+	static const char *const ways[] = {
+		"poll", "ppoll", "select", "pselect"};
+	pthread_t self = pthread_self(), other;
+
+	signal(SIGALRM, jump);
+	for (volatile unsigned i = 0; i < 4; i++) {
+		volatile int fd = dial();
+
+		pthread_create(&other, NULL, interrupt_poll, &self);
+		if (sigsetjmp(out, 1) == 0)
+			wait_by(ways[i], fd);
+		say("jumped out of %s\n", ways[i]);
+		show("close", close(fd));
+		say("%s\n", peer("end"));
+	}
+}
+
 static volatile int wanted;
 
 /* Not before the connection is there. */
@@ -450,7 +522,7 @@ SCENARIOS({"eintr", eintr}, {"restarted", restarted}, {"partly", partly},
 	{"receive-timeout", receive_timeout},
 	{"timeout-of-trickle", timeout_of_trickle}, {"connecting", connecting},
 	{"jump-read", jump_read}, {"jump-write", jump_write},
-	{"jump-poll", jump_poll}, {"jump-connect", jump_connect},
-	{"write-in-handler", write_in_handler},
+	{"jump-poll", jump_poll}, {"jump-polls", jump_polls},
+	{"jump-connect", jump_connect}, {"write-in-handler", write_in_handler},
 	{"replace-in-handler", replace_in_handler}, {"storm", storm},
 	{"cancelled", cancelled}, {"cancelled-connect", cancelled_connect})
