@@ -104,20 +104,33 @@ void conn_fork_child(void)
 	errno = saved_errno;
 }
 
+struct forgotten {
+	struct conn *c;
+	bool copied; /* several numbers: connect() looks for them again */
+};
+
 static bool forget_one(int fd, uintptr_t cell, void *arg)
 {
-	if ((cell & ~FDTAB_PLUGGED) == (uintptr_t)arg && fdtab_take(fd))
-		conn_number_put(arg);
+	const struct forgotten *one = arg;
+
+	if ((cell & ~FDTAB_PLUGGED) != (uintptr_t)one->c || !fdtab_take(fd))
+		return true;
+	if (one->copied)
+		fdtab_note(fd, FDTAB_MARKED);
+	conn_number_put(one->c);
 	return true;
 }
 
 void conn_forget_numbers(struct conn *c)
 {
+	struct forgotten one = {.c = c};
+
 	if (c->watches && conn_lock(c) == 0) {
 		epollset_give_back(c);
 		conn_unlock(c);
 	}
-	fdtab_each(0, FDTAB_MAX - 1, forget_one, c);
+	one.copied = atomic_load(&c->numbers) > 1;
+	fdtab_each(0, FDTAB_MAX - 1, forget_one, &one);
 }
 
 /* ---- handed over ---- */

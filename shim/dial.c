@@ -17,10 +17,13 @@
 #include "fail.h"
 #include "fdtab.h"
 #include "gate.h"
+#include "goodbye.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "names.h"
+#include "origin.h"
+#include "plug.h"
 #include "policy.h"
 #include "real.h"
 #include "report.h"
@@ -28,9 +31,6 @@
 #include "sockopt.h"
 #include "transport.h"
 #include "wait.h"
-
-/* Numbers of one socket that was dup'ed before connect(). */
-#define SIBLINGS_MAX 16
 
 /* ---- which sockets ---- */
 
@@ -84,44 +84,46 @@ bool dial_wants(const struct sockaddr *addr, socklen_t len)
 
 /* ---- numbers ---- */
 
-struct siblings {
+struct naming {
+	struct conn *c;
 	struct stat file;
-	int fds[SIBLINGS_MAX];
-	int n;
+	bool shared;
 };
 
-static bool note_sibling(int fd, uintptr_t cell, void *arg)
+static void name_it(struct naming *all, int fd)
 {
-	struct siblings *all = arg;
+	all->shared |= origin_is_shared(fd);
+	fdtab_set(fd, all->c);
+	if (conn_lock(all->c) != 0)
+		return;
+	epollset_adopt(all->c, fd);
+	conn_unlock(all->c);
+}
+
+static bool name_sibling(int fd, uintptr_t cell, void *arg)
+{
+	struct naming *all = arg;
 	struct stat st;
 
 	if (cell <= FDTAB_NOTES && (cell & FDTAB_MARKED) &&
 		fstat(fd, &st) == 0 && st.st_ino == all->file.st_ino &&
 		st.st_dev == all->file.st_dev)
-		all->fds[all->n++] = fd;
-	return all->n < SIBLINGS_MAX;
+		name_it(all, fd);
+	return true;
 }
 
-static void name_it(struct conn *c, int fd)
+/* All numbers of the program's socket name the connection from now on.  May
+ * others use it, who have no number here? */
+static bool set_numbers(struct conn *c, int fd)
 {
-	fdtab_set(fd, c);
-	if (conn_lock(c) != 0)
-		return;
-	epollset_adopt(c, fd);
-	conn_unlock(c);
-}
+	struct naming all = {.c = c};
+	bool copied =
+		fdtab_has_note(fd, FDTAB_MARKED) && fstat(fd, &all.file) == 0;
 
-/* All numbers of the program's socket name the connection from now on. */
-static void set_numbers(struct conn *c, int fd)
-{
-	struct siblings all = {.n = 0};
-
-	if (fdtab_has_note(fd, FDTAB_MARKED) && fstat(fd, &all.file) == 0)
-		fdtab_each(0, FDTAB_MAX - 1, note_sibling, &all);
-	name_it(c, fd);
-	for (int i = 0; i < all.n; i++)
-		if (all.fds[i] != fd)
-			name_it(c, all.fds[i]);
+	name_it(&all, fd);
+	if (copied)
+		fdtab_each(0, FDTAB_MAX - 1, name_sibling, &all);
+	return all.shared;
 }
 
 /* ---- the steps of opening ---- */
@@ -389,8 +391,24 @@ static void note_dialled(
 		v6->s6_addr32[3] = htonl(INADDR_LOOPBACK);
 }
 
+static bool is_under_way(void)
+{
+	return errno == EINPROGRESS || errno == EINTR;
+}
+
+/* Others may use it at once; none of them can say goodbye. */
+static void hand_over(int fd)
+{
+	int saved_errno = errno;
+
+	plug_fd(fd);
+	goodbye_given(fd);
+	errno = saved_errno;
+}
+
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
+	bool shared;
 	int saved_errno = errno;
 	struct names_found found;
 	struct policy_choice choice = choose(addr, len, &found);
@@ -422,8 +440,10 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	c->dest = choice.dest;
 	r = prepare(c, fd, addr, &found, choice.port);
 	if (r == 0) {
-		set_numbers(c, fd);
+		shared = set_numbers(c, fd);
 		r = start(c, fd, c->nonblocking);
+		if (shared && (r == 0 || is_under_way()))
+			hand_over(fd);
 	} else {
 		r = fail(r);
 	}

@@ -14,6 +14,7 @@
 #include "idle.h"
 #include "keeper.h"
 #include "mutex.h"
+#include "origin.h"
 #include "plug.h"
 #include "quiet.h"
 
@@ -67,6 +68,7 @@ static bool forking IDLE_DATA;
  * nothing half done. */
 static void before_fork(void)
 {
+	origin_before_copy();
 	if (__libc_single_threaded && !keeper_token() && !tls_loaded()) {
 		epollset_fork_prepare();
 		return;

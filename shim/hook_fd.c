@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include "epollset.h"
 #include "numbers.h"
+#include "origin.h"
 
 /* ---- copies ---- */
 
@@ -90,7 +91,11 @@ HOOK_ALIAS(fcntl64, fcntl); /* off_t is 64 bits wide in both */
 
 HOOK int socket(int domain, int type, int protocol)
 {
-	return numbers_fresh(real(socket)(domain, type, protocol));
+	int fd = numbers_fresh(real(socket)(domain, type, protocol));
+
+	if (fd >= 0 && (domain == AF_INET || domain == AF_INET6))
+		origin_made(fd);
+	return fd;
 }
 
 static int fresh_pair(int r, const int fds[2])

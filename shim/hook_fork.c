@@ -12,6 +12,7 @@
 #include "goodbye.h"
 #include "hook_syscall.h"
 #include "keeper.h"
+#include "origin.h"
 #include "plug.h"
 #include "unreached.h"
 
@@ -25,14 +26,15 @@ HOOK pid_t fork(void)
 		(void)getpid(); /* _exit() asks whether it is pid 1 */
 	if (config_active())
 		unreached_prepare();
-	return real(fork)();
+	return origin_child(real(fork)());
 }
 HOOK_ALIAS(__fork, fork);
 
 HOOK pid_t _Fork(void)
 {
 	plug_all();
-	return real(_Fork)();
+	origin_before_copy();
+	return origin_child(real(_Fork)());
 }
 
 /* A child of vfork() works in our memory: it can tell by whose it is. */
@@ -47,6 +49,7 @@ HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 {
 	void *more[3];
 	va_list ap;
+	int pid;
 
 	va_start(ap, arg);
 	for (int i = 0; i < 3; i++)
@@ -54,12 +57,14 @@ HOOK int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	va_end(ap);
 	if (hook_clone_restricts((unsigned)flags))
 		contexts_prepare();
-	if (!(flags & CLONE_VM))
+	if (!(flags & CLONE_VM)) {
 		plug_all();
-	else if (!(flags & CLONE_THREAD) && config_is_selective())
+		origin_before_copy();
+	} else if (!(flags & CLONE_THREAD) && config_is_selective())
 		keeper_begin();
 	/* It may end in ways that no hook sees. */
 	if (!(flags & CLONE_THREAD))
 		goodbye_all();
-	return real(clone)(fn, stack, flags, arg, more[0], more[1], more[2]);
+	pid = real(clone)(fn, stack, flags, arg, more[0], more[1], more[2]);
+	return flags & CLONE_VM ? pid : origin_child(pid);
 }

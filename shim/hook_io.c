@@ -11,6 +11,7 @@
 #include "config.h"
 #include "dial.h"
 #include "io.h"
+#include "origin.h"
 #include "plug.h"
 #include "user_memory.h"
 #include "wait.h"
@@ -163,13 +164,38 @@ static ssize_t recv_message(
 	return got;
 }
 
+/* Sockets that were passed on (SCM_RIGHTS) others have as well. */
+static void note_received(const struct msghdr *msg)
+{
+	struct msghdr copy = *msg;
+
+	if (!copy.msg_controllen || !config_active())
+		return;
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(&copy); m;
+		m = CMSG_NXTHDR(&copy, m)) {
+		int got;
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(got) <= m->cmsg_len;
+			at += sizeof(got)) {
+			memcpy(&got, (char *)m + at, sizeof(got));
+			origin_received(got);
+		}
+	}
+}
+
 HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	conn_ref struct conn *c = fdtab_get(fd);
+	ssize_t got;
 
-	if (!c || user_memory_is_absurd(msg))
-		return real(recvmsg)(fd, msg, flags);
-	return ERRNO_KEPT(recv_message(c, fd, msg, flags));
+	if (c && !user_memory_is_absurd(msg))
+		return ERRNO_KEPT(recv_message(c, fd, msg, flags));
+	got = real(recvmsg)(fd, msg, flags);
+	if (got >= 0)
+		note_received(msg);
+	return got;
 }
 
 /* recvmmsg(2): the timeout is looked at after each message only (BUGS). */
@@ -180,8 +206,13 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 	int64_t end;
 	unsigned i;
 
-	if (!c)
-		return real(recvmmsg)(fd, msgs, n, flags, timeout);
+	if (!c) {
+		int got = real(recvmmsg)(fd, msgs, n, flags, timeout);
+
+		for (int j = 0; j < got; j++)
+			note_received(&msgs[j].msg_hdr);
+		return got;
+	}
 	if (!wait_is_valid(timeout))
 		return fail(EINVAL);
 	end = wait_until(timeout);

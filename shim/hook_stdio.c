@@ -9,11 +9,17 @@
 #include <errno.h>
 #include <stdarg.h>
 #include "numbers.h"
+#include "origin.h"
 #include "plug.h"
 
 HOOK FILE *fdopen(int fd, const char *mode)
 {
-	return plug_fd(fd) ? real(fdopen)(fd, mode) : NULL;
+	FILE *stream = plug_fd(fd) ? real(fdopen)(fd, mode) : NULL;
+
+	/* It may be a socket that is connected later. */
+	if (stream)
+		origin_of_stdio(fd);
+	return stream;
 }
 HOOK_ALIAS(_IO_fdopen, fdopen);
 

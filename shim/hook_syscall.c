@@ -13,6 +13,7 @@
 #include "goodbye.h"
 #include "hook.h"
 #include "keeper.h"
+#include "origin.h"
 #include "plug.h"
 #include "user_memory.h"
 
@@ -149,8 +150,9 @@ static bool restricts(long n, long a)
 
 void *hook_syscall_target(long n, long a)
 {
-	if (fdtab_is_used() && copies(n, a)) {
+	if (config_active() && copies(n, a)) {
 		plug_all();
+		origin_before_copy();
 		goodbye_all(); /* it may end in ways that no hook sees */
 	}
 	if (!config_active())

@@ -14,6 +14,7 @@
 #include "fdtab.h"
 #include "goodbye.h"
 #include "keeper.h"
+#include "origin.h"
 #include "plug.h"
 #include "real.h"
 
@@ -170,6 +171,7 @@ int numbers_copied(int from, int to)
 		if (config_active()) {
 			fdtab_note(from, FDTAB_MARKED);
 			fdtab_note(to, FDTAB_MARKED);
+			origin_copied(from, to);
 		}
 		return to;
 	}
