@@ -31,14 +31,21 @@ else
 say = @:
 endif
 
-# Fortified calls would be others than those that calls.def names.
+# Link-time optimization does not see that something is referred to by assembly
+# alone, or only once code is generated: it would drop the second names of
+# hooks (HOOK_ALIAS) from the exports, and all of unwind.c.
+NO_LTO = -fno-lto
+# Fortified calls would be others than those that calls.def names; -Wp, undoes
+# the -Wp, of distributions.  Paths from here: objects are the same in whichever
+# folder they are made.
 ALL_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS) -std=gnu11 -D_GNU_SOURCE \
-	-U_FORTIFY_SOURCE -fPIC -fexceptions -MMD -MP $(WARN)
+	-U_FORTIFY_SOURCE -Wp,-U_FORTIFY_SOURCE $(NO_LTO) -fPIC -fexceptions \
+	'-ffile-prefix-map=$(CURDIR)=.' -MMD -MP $(WARN)
 LIB_CFLAGS = -fvisibility=hidden -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual
 WARN = -Wall -Wextra $(WERROR)
 # The NEEDs stay libc alone: see shim/unwind.c.
-ALL_LDFLAGS = $(LDFLAGS) $(SAN_CFLAGS) -static-libgcc -Wl,-z,defs
+ALL_LDFLAGS = $(LDFLAGS) $(SAN_CFLAGS) $(NO_LTO) -static-libgcc -Wl,-z,defs
 # Every exec pays for loading the thin library: fewer mappings (-5 % of the
 # life of /bin/true), symbols bound when used (-z now: +3 %).
 THIN_LDFLAGS = -Wl,-O1,-z,noseparate-code,-z,relro,-z,lazy
@@ -57,7 +64,8 @@ ENGINE_LIBS_static = -Wl,-Bstatic $(filter-out -pthread -ldl -lpthread -lm -lato
 	-Wl,-Bsymbolic,--exclude-libs,ALL
 ENGINE_LIBS_shared = $$(pkg-config --libs libssl libcrypto)
 
-objects = $(patsubst %,$(OBJ)/%.o,$(basename $(1)))
+# Sorted: objects are linked in the same order everywhere.
+objects = $(patsubst %,$(OBJ)/%.o,$(sort $(basename $(1))))
 THIN    := $(call objects,$(wildcard shim/*.c shim/*.S))
 ENGINE_O := $(call objects,$(wildcard shim/engine/*.c))
 HELPERS := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -110,10 +118,15 @@ FLAGS := $(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(ALL_LDFLAGS) \
 	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE) $(THIN) $(ENGINE_O)
 $(OBJ)/flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(FLAGS)' | cmp -s - $@ || { $(has) build && echo '$(FLAGS)' >$@; }
+	$(Q)echo '$(FLAGS)' | cmp -s - $@ || { $(has) build && $(has_linker) && echo '$(FLAGS)' >$@; }
 # Before a compiler says it in a page: what is missing, in one line.
 has = CC='$(CC)' CXX='$(CXX)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
 	ENGINE=$(ENGINE) scripts/deps -c
+# gold cannot place the segments as the thin library wants them, and is no
+# longer maintained.
+has_linker = if $(CC) $(CFLAGS) $(LDFLAGS) -Wl,--version 2>/dev/null | grep -q '^GNU gold'; \
+	then echo 'Makefile: gold cannot link the library: use another linker (LDFLAGS=-fuse-ld=bfd, lld or mold)' >&2; \
+	exit 1; fi
 $(OBJ)/has-unit: $(OBJ)/flags
 	$(Q)$(has) unit && touch $@
 
@@ -127,7 +140,7 @@ $(OBJ)/helpers.a: $(HELPERS)
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(OBJ)/helpers.a $(OBJ)/engine.a $(OBJ)/thin.a
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS) $(SAN_CFLAGS) -pthread -lcmocka \
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS) $(SAN_CFLAGS) $(NO_LTO) -pthread -lcmocka \
 		$(if $(filter test_engine%,$*),$(ENGINE_LDFLAGS) -lssl -lcrypto)
 
 # The plaintext programs of the tests know nothing of the shim, nor of SAN.

@@ -102,6 +102,79 @@ shim_by_name()
 	assert_output ""
 }
 
+# make from the start, with nothing out of a cache.
+make_anew()
+{
+	env -u MAKEFLAGS -u MAKELEVEL CCACHE_DISABLE=1 make "$@"
+}
+
+hashes()
+{
+	(cd "$1/build" && sha256sum libtlsshim.so tlsshim/engine.so)
+}
+
+@test "what a tarball makes depends on neither the folder nor the time" {
+	skip_if_sanitized "it is built without"
+	local tree
+
+	for tree in "$RUN_DIR/one" "$RUN_DIR/another/one"; do
+		mkdir -p "$tree"
+		tar -C "$REPO" --exclude=./.git --exclude='./build*' -c . |
+			tar -C "$tree" -x
+		# Warnings are errors in a checkout only.
+		run -0 make_anew -C "$tree" V=1 CFLAGS="-O0 -g"
+		assert_output --partial "-c -o build/obj/shim/real.o"
+		refute_output --partial "-Werror"
+	done
+	assert_equal "$(hashes "$RUN_DIR/another/one")" "$(hashes "$RUN_DIR/one")"
+	run grep -c "$RUN_DIR" "$RUN_DIR"/one/build/{libtlsshim,tlsshim/engine}.so
+	assert_output "$RUN_DIR/one/build/libtlsshim.so:0
+$RUN_DIR/one/build/tlsshim/engine.so:0"
+}
+
+# nm's lines of what is there for others, or of what others have.
+dynamic()
+{
+	nm -D --format=posix "$@" | sed 's/[@ ].*//' | sort
+}
+
+@test "hardened and link-time optimized, the library exports and calls the same" {
+	skip_if_sanitized "it is built without"
+	local library=$RUN_DIR/build/libtlsshim.so
+
+	# As Debian and Fedora set them.
+	run -0 make_anew -s -C "$REPO" BUILD="$RUN_DIR/build" WERROR=-Werror "$library" \
+		CPPFLAGS="-Wdate-time -D_FORTIFY_SOURCE=2" CFLAGS="-g -O2 -flto=auto \
+			-ffat-lto-objects -fstack-protector-strong \
+			-fstack-clash-protection -fcf-protection -Wformat \
+			-Werror=format-security -Wp,-U_FORTIFY_SOURCE \
+			-Wp,-D_FORTIFY_SOURCE=2" \
+		LDFLAGS="-Wl,-z,relro -Wl,-z,now -flto=auto"
+	assert_equal "$(dynamic --defined-only "$library")" \
+		"$(dynamic --defined-only "$BUILD_DIR/libtlsshim.so")"
+	run dynamic --undefined-only "$library"
+	assert_line __stack_chk_fail
+	refute_line --regexp '^__(read|recv|recvfrom|poll|memcpy|memset|snprintf)_chk$'
+	# Every process would pay for it.
+	run readelf -dW "$library"
+	refute_output --partial NOW
+}
+
+@test "gold is refused in one line, before anything is compiled" {
+	# Any ld.gold will do, where Debian no longer installs it.
+	if ! command -v ld.gold >/dev/null; then
+		mkdir "$RUN_DIR/bin"
+		printf '#!/bin/sh\necho "GNU gold (GNU Binutils) 1.16"\n' \
+			>"$RUN_DIR/bin/ld.gold"
+		chmod +x "$RUN_DIR/bin/ld.gold"
+		PATH=$RUN_DIR/bin:$PATH
+	fi
+	run -2 make_anew -C "$REPO" BUILD="$RUN_DIR/build" LDFLAGS=-fuse-ld=gold
+	assert_line --regexp "gold cannot link the library.*lld"
+	refute_line --regexp "^  (CC|LD) "
+	refute_output --partial "unknown -z option"
+}
+
 @test "make help names every target for people" {
 	run make_built help
 	for target in all demo test check lint bench install uninstall clean help; do
