@@ -36,7 +36,7 @@
 static SSL_CTX *ctx; /* NULL: --plain */
 static atomic_uint n_taken, n_failed, n_truncated;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	perror(what);
 	exit(99);

@@ -436,7 +436,8 @@ int main(int argc, char **argv)
 	if (argc != 3 || pipe(bell) < 0 || pipe(requests) < 0)
 		return 2;
 	peer_open(&peer, argv[1]);
-	n_conns = n_open = 1 + (int)draw(&seed, CONNS_MAX);
+	n_conns = 1 + (int)draw(&seed, CONNS_MAX);
+	n_open = n_conns;
 	n_sets = 1 + (int)draw(&seed, SETS_MAX);
 	n_threads = draw(&seed, 2) ? 1 : 1 + (int)draw(&seed, THREADS_MAX);
 	one_hand = n_sets == 1 && n_threads == 1;
