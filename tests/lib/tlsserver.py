@@ -146,7 +146,7 @@ class Peer:
         name, version, _ = self.tls.cipher()
         self.report("handshake", version=self.tls.version(), cipher=name,
                     sni=self.sni, resumed=self.tls.session_reused,
-                    client=self.client())
+                    client=self.client_subject())
 
     def recv(self):
         """What comes next; Ended at the end, whichever way it came."""
@@ -247,16 +247,16 @@ class Peer:
     def step_auth(self, _):
         self.tls.verify_client_post_handshake()
         self.flush()
-        while not self.client():
+        while not self.client_subject():
             try:
                 self.buffer += self.tls.read(65536)
             except ssl.SSLWantReadError:
                 self.flush()
-                if not self.client() and not self.take():
+                if not self.client_subject() and not self.take():
                     raise Ended from None
-        self.report("auth", client=self.client())
+        self.report("auth", client=self.client_subject())
 
-    def client(self):
+    def client_subject(self):
         """Whose certificate the client has shown; "": none (yet)."""
         try:
             return str((self.tls.getpeercert() or {}).get("subject", ""))
