@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include "gate.h"
+#include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "names.h"
@@ -36,15 +37,19 @@ struct tls_context *contexts_get(
 	struct tls_context **place = &contexts[dest->context];
 	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
+	struct highfd_limit limit;
 	struct gate_passage p;
 
 	if (ctx)
 		return ctx;
 	p = gate_enter();
 	ctx = *place;
+	/* Files are read: the program may have used up its numbers. */
+	limit = highfd_raise();
 	tls = ctx ? NULL : tls_load(why);
 	if (tls)
 		ctx = new_context(tls, dest, why);
+	highfd_restore(&limit);
 	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
 	gate_leave(&p);
 	return ctx;

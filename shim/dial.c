@@ -178,25 +178,44 @@ static void warn_of_settings(const struct conn *c)
 			c->destination, tls->keylog_file);
 }
 
-/* Could a file be opened? */
-static bool has_free_number(int fd)
+/* A socket of the same kind as the program's, or -1 with errno. */
+static int new_socket(int fd)
 {
-	int copy = real(fcntl)(fd, F_DUPFD_CLOEXEC, 0);
+	return real(socket)(sock_int(fd, SOL_SOCKET, SO_DOMAIN),
+		SOCK_STREAM | SOCK_CLOEXEC,
+		sock_int(fd, SOL_SOCKET, SO_PROTOCOL));
+}
 
-	if (copy >= 0)
-		real(close)(copy);
-	return copy >= 0;
+/* Where the program's limit leaves no room for it, above that limit: to the
+ * program the connection is one descriptor. */
+static int new_socket_beyond(int fd)
+{
+	struct gate_passage p = gate_enter();
+	struct highfd_limit limit = highfd_raise();
+	int s = new_socket(fd);
+
+	if (s >= 0)
+		s = highfd_beyond(s, &limit);
+	highfd_restore(&limit);
+	gate_leave(&p);
+	return s;
 }
 
 static int open_real(struct conn *c, int fd)
 {
-	int type = SOCK_STREAM | SOCK_CLOEXEC;
-	int s = real(socket)(sock_int(fd, SOL_SOCKET, SO_DOMAIN), type,
-		sock_int(fd, SOL_SOCKET, SO_PROTOCOL));
+	int s = new_socket(fd);
 
+	if (s >= 0)
+		s = highfd_move(s);
+	if (s >= 0 && highfd_is_dear(s)) {
+		real(close)(s);
+		s = -1;
+		errno = EMFILE;
+	}
+	if (s < 0 && errno == EMFILE)
+		s = new_socket_beyond(fd);
 	if (s < 0)
 		return errno;
-	s = highfd_move(s);
 	if (!fdtab_hide(s, c)) {
 		real(close)(s);
 		return EMFILE;
@@ -235,7 +254,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
 		return refuse(c, EACCES, c->name_source);
 	ctx = contexts_get(c->dest, &why);
-	if (!ctx && !has_free_number(fd))
+	if (!ctx && !highfd_is_one_free(fd))
 		return EMFILE; /* and no file can be at fault */
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);

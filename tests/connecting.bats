@@ -180,6 +180,10 @@ load lib/oracle
 	END
 }
 
+@test "many connections leave the program most numbers of its limit, and the limit stays" {
+	same connecting few-numbers
+}
+
 @test "an IPv4-mapped IPv6 address is connected to, and told as such" {
 	same connecting ipv6
 }

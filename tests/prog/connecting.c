@@ -521,6 +521,28 @@ static void no_numbers(void)
 	close(fd);
 }
 
+/* Two connections for three numbers of the soft limit; nobody is told of
+ * another limit than the program's. */
+static void few_numbers(void)
+{
+	struct rlimit limit = {256, 4096};
+	int fd = -1, n = 0;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (; n < 170; n++) {
+		fd = stream_socket(false);
+		if (fd < 0 || try_connect(fd) < 0)
+			break;
+	}
+	say("connections = %d\n", n);
+	if (n < 170)
+		give_up("connect");
+	getrlimit(RLIMIT_NOFILE, &limit);
+	say("limit = %d %d\n", (int)limit.rlim_cur, (int)limit.rlim_max);
+	use(fd);
+	show("system", system("ulimit -Sn"));
+}
+
 static void ipv6(void)
 {
 	struct sockaddr_in6 addr = {
@@ -572,4 +594,5 @@ SCENARIOS({"blocking", blocking}, {"nonblocking", nonblocking},
 	{"bad-arguments", bad_arguments}, {"datagrams", datagrams},
 	{"unconnected", unconnected}, {"fastopen-sendto", fastopen_sendto},
 	{"fastopen-connect", fastopen_connect}, {"send-timeout", send_timeout},
-	{"no-numbers", no_numbers}, {"ipv6", ipv6}, {"no-address", no_address})
+	{"no-numbers", no_numbers}, {"few-numbers", few_numbers},
+	{"ipv6", ipv6}, {"no-address", no_address})
