@@ -73,6 +73,7 @@ void contexts_prepare(void)
 	const struct config *config = config_get();
 	int saved_errno = errno;
 
+	log_prepare();
 	if (config_active() && config_selects(config) && !config->error[0]) {
 		/* A child of vfork() has its parent's memory. */
 		if (!keeper_is_guest())

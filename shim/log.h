@@ -25,12 +25,19 @@ enum log_style { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 #define LOG_LINE_MAX 2048
 
 /*
- * Says where lines go from now on.  path is used with LOG_SINK_FILE only, is
- * opened here (O_APPEND, created 0600) and need not live on; the descriptor
+ * Says where lines go from now on.  path is used with LOG_SINK_FILE only and
+ * need not live on.  The file is opened here where it exists, otherwise made
+ * (0600) for the first line; where the path names another file later (log
+ * rotation), lines go to that one, made if need be.  Its lines begin with the
+ * time.  The descriptor
  * is close-on-exec and out of the program's way (fdtab_hide()).  Returns 0 or
  * an errno value: then lines go to stderr.  For one thread at a time.
  */
 int log_setup(enum log_sink sink, const char *path, enum log_level level);
+
+/* The process is about to be restricted (another user, another root): a log
+ * file that is still to be made is made now. */
+void log_prepare(void);
 
 /* The descriptor of a log file or of syslog, or -1. */
 int log_descriptor(void);

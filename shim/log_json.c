@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "log.h"
 #include "log_sink.h"
@@ -49,45 +48,6 @@ static void json_field(struct log_text *t, const struct log_field *f)
 	t->cut = false;
 }
 
-/* Two digits. */
-static void json_two(struct log_text *t, long n)
-{
-	log_text_bytes(
-		t, (char[]){(char)('0' + n / 10), (char)('0' + n % 10)}, 2);
-}
-
-/*
- * RFC 3339 in UTC.  gmtime() takes a lock, which a fork may have left held;
- * the days are counted in years that begin in March.
- */
-static void json_time(struct log_text *t)
-{
-	struct timespec now;
-	long days, era, doe, yoe, doy, mp, second;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	days = now.tv_sec / 86400 + 719468;
-	second = now.tv_sec % 86400;
-	era = days / 146097;
-	doe = days % 146097;
-	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	mp = (5 * doy + 2) / 153;
-	log_text_add(t, "%ld-", yoe + era * 400 + (mp >= 10));
-	json_two(t, mp < 10 ? mp + 3 : mp - 9);
-	log_text_add(t, "-");
-	json_two(t, doy - (153 * mp + 2) / 5 + 1);
-	log_text_add(t, "T");
-	json_two(t, second / 3600);
-	log_text_add(t, ":");
-	json_two(t, second / 60 % 60);
-	log_text_add(t, ":");
-	json_two(t, second % 60);
-	log_text_add(t, ".");
-	json_two(t, now.tv_nsec / 10000000);
-	log_text_add(t, "%dZ", (int)(now.tv_nsec / 1000000 % 10));
-}
-
 void log_record(
 	enum log_level level, const struct log_field *fields, unsigned n)
 {
@@ -103,7 +63,7 @@ void log_record(
 	if (!log_wants(level))
 		return;
 	log_text_add(&t, "{\"time\":\"");
-	json_time(&t);
+	log_text_time(&t);
 	log_text_add(&t, "\",\"pid\":%d", getpid());
 	json_field(&t, &program);
 	json_field(&t, &severity);

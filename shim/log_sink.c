@@ -6,8 +6,11 @@
 #include "log_sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syslog.h>
 #include <sys/un.h>
@@ -32,8 +35,23 @@ static enum {
  * program that closes descriptors by raw system calls may have put a file of
  * its own in the place. */
 static _Atomic int log_fd = -1;
-static dev_t log_dev;
-static ino_t log_ino;
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+/* The second is the same, but while one file takes the other's place. */
+static struct file_id log_id, log_next_id;
+
+/*
+ * The log file's path, absolute, and what the path named when it was opened.
+ * A file that is not there is made for the first line, not by every program
+ * that is started; one that was moved away (log rotation) is made anew.
+ */
+static char log_path[PATH_MAX];
+static atomic_bool log_is_missing;
+/* Of the thread that opens it; others, and handlers in it, write meanwhile to
+ * what there is. */
+static atomic_flag log_is_opening = ATOMIC_FLAG_INIT;
 
 /* A connection as descriptor 2, of whatever kind, is the program's affair
  * (inetd): no line of ours goes to the peer. */
@@ -48,6 +66,16 @@ static bool has_stderr(void)
 	       fdtab_peek(STDERR_FILENO) <= FDTAB_NOTES;
 }
 
+static struct file_id id_of(const struct stat *st)
+{
+	return (struct file_id){st->st_dev, st->st_ino};
+}
+
+static bool is_file(const struct stat *st, const struct file_id *id)
+{
+	return st->st_dev == id->dev && st->st_ino == id->ino;
+}
+
 /* The descriptor of file or syslog, or -1 when it is not ours any more. */
 static int own_fd(void)
 {
@@ -56,7 +84,7 @@ static int own_fd(void)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
-	return st.st_dev == log_dev && st.st_ino == log_ino ? fd : -1;
+	return is_file(&st, &log_id) || is_file(&st, &log_next_id) ? fd : -1;
 }
 
 int log_descriptor(void)
@@ -93,14 +121,26 @@ static bool write_quietly(int fd, const struct iovec *iov, int n)
 	return written >= 0;
 }
 
-static bool write_line(int fd, const struct log_text *body)
+/* Terminals and the collectors behind a pipe know the time; a file does not. */
+static unsigned write_prefix(char *buf, unsigned size, bool with_time)
 {
-	char prefix[32];
-	int n = log_is_json() ? 0
-			      : log_format(prefix, sizeof(prefix),
-					"tlsshim[%d] ", getpid());
-	struct iovec iov[] = {
-		{prefix, (size_t)n}, {body->buf, body->len}, {"\n", 1}};
+	struct log_text t = {.buf = buf, .size = size};
+
+	if (log_is_json())
+		return 0;
+	if (with_time) {
+		log_text_time(&t);
+		log_text_char(&t, ' ');
+	}
+	log_text_add(&t, "tlsshim[%d] ", getpid());
+	return t.len;
+}
+
+static bool write_line(int fd, const struct log_text *body, bool with_time)
+{
+	char prefix[64];
+	unsigned n = write_prefix(prefix, sizeof(prefix), with_time);
+	struct iovec iov[] = {{prefix, n}, {body->buf, body->len}, {"\n", 1}};
 
 	return fd >= 0 && write_quietly(fd, iov, 3);
 }
@@ -139,23 +179,8 @@ static void terminal_line(const struct log_text *body)
 
 	if (fd < 0)
 		return;
-	write_line(fd, body);
+	write_line(fd, body, false);
 	real(close)(fd);
-}
-
-/* A line that its sink does not take goes to stderr. */
-void log_sink_write(enum log_level level, const struct log_text *body)
-{
-	enum log_sink sink = atomic_load(&log_sink);
-
-	if (sink == LOG_SINK_FILE && write_line(own_fd(), body))
-		return;
-	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
-		return;
-	if (log_stderr == STDERR_BY_NAME)
-		terminal_line(body);
-	else if (has_stderr())
-		write_line(STDERR_FILENO, body);
 }
 
 /*
@@ -165,22 +190,11 @@ void log_sink_write(enum log_level level, const struct log_text *body)
  * affair of fs.protected_symlinks.  O_NONBLOCK: a FIFO that nobody reads is
  * an error here, and a full one drops lines later; neither stops the program.
  */
-static int file_open(const char *path)
+static int file_open(int flags)
 {
-	return real(open)(path,
-		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
-			O_NONBLOCK,
+	return real(open)(log_path,
+		O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags,
 		0600);
-}
-
-/* As syslog(3), does not mind that no daemon listens yet. */
-static int syslog_open(void)
-{
-	int fd = real(socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0)
-		syslog_connect(fd);
-	return fd;
 }
 
 /* Takes fd (or -1 and errno) as the log's.  0 or an errno value. */
@@ -195,10 +209,131 @@ static int adopt(int fd)
 		real(close)(fd);
 		return ENOMEM;
 	}
-	log_dev = st.st_dev;
-	log_ino = st.st_ino;
+	log_id = log_next_id = id_of(&st);
 	atomic_store_explicit(&log_fd, fd, memory_order_release);
 	return 0;
+}
+
+/* The new file under the number of the old one: who writes meanwhile writes to
+ * either. */
+static void replace(int old, int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		log_next_id = id_of(&st);
+		if (real(dup3)(fd, old, O_CLOEXEC) >= 0)
+			log_id = log_next_id;
+		else
+			log_next_id = log_id;
+	}
+	real(close)(fd);
+}
+
+/* Where the path names another file by now, or none, that one is made. */
+static void follow_path(int fd)
+{
+	struct stat st;
+
+	if (stat(log_path, &st) == 0 ? is_file(&st, &log_id) : errno != ENOENT)
+		return;
+	replace(fd, file_open(O_CREAT));
+}
+
+/* The file to write to, or -1. */
+static int current_file(void)
+{
+	int fd = own_fd();
+
+	if ((fd < 0 && !log_is_missing) ||
+		atomic_flag_test_and_set(&log_is_opening))
+		return fd;
+	if (fd >= 0)
+		follow_path(fd);
+	else if (log_is_missing && adopt(file_open(O_CREAT)) == 0)
+		log_is_missing = false;
+	atomic_flag_clear(&log_is_opening);
+	return own_fd();
+}
+
+void log_prepare(void)
+{
+	int saved_errno = errno;
+
+	if (log_is_missing && atomic_load(&log_sink) == LOG_SINK_FILE)
+		current_file();
+	errno = saved_errno;
+}
+
+/* A line that its sink does not take goes to stderr. */
+void log_sink_write(enum log_level level, const struct log_text *body)
+{
+	enum log_sink sink = atomic_load(&log_sink);
+
+	if (sink == LOG_SINK_FILE && write_line(current_file(), body, true))
+		return;
+	if (sink == LOG_SINK_SYSLOG && syslog_line(own_fd(), level, body))
+		return;
+	if (log_stderr == STDERR_BY_NAME)
+		terminal_line(body);
+	else if (has_stderr())
+		write_line(STDERR_FILENO, body, false);
+}
+
+/* As syslog(3), does not mind that no daemon listens yet. */
+static int syslog_open(void)
+{
+	int fd = real(socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		syslog_connect(fd);
+	return fd;
+}
+
+/* Makes the path absolute, for the program may change its directory.  0 or an
+ * errno value. */
+static int note_path(const char *path)
+{
+	unsigned n = 0;
+
+	if (path[0] != '/') {
+		if (!getcwd(log_path, sizeof(log_path)))
+			return errno;
+		n = (unsigned)strlen(log_path);
+		log_path[n++] = '/';
+	}
+	if (n + strlen(path) >= sizeof(log_path))
+		return ENAMETOOLONG;
+	strcpy(log_path + n, path);
+	return 0;
+}
+
+/* Could the file be made?  0 or an errno value. */
+static int check_folder(void)
+{
+	char *slash = strrchr(log_path, '/');
+	int r;
+
+	*slash = '\0';
+	r = faccessat(AT_FDCWD, slash == log_path ? "/" : log_path, W_OK | X_OK,
+		AT_EACCESS);
+	*slash = '/';
+	return r == 0 ? 0 : errno;
+}
+
+static int file_setup(const char *path)
+{
+	int error = note_path(path);
+
+	if (!error)
+		error = adopt(file_open(0));
+	if (error != ENOENT)
+		return error;
+	error = check_folder();
+	log_is_missing = !error;
+	return error;
 }
 
 static void abandon(void)
@@ -207,6 +342,7 @@ static void abandon(void)
 
 	atomic_store(&log_sink, LOG_SINK_STDERR);
 	atomic_store(&log_fd, -1);
+	log_is_missing = false;
 	if (fd < 0)
 		return;
 	fdtab_unhide(fd);
@@ -219,7 +355,7 @@ int log_sink_open(enum log_sink sink, const char *path)
 
 	abandon();
 	if (sink == LOG_SINK_FILE)
-		error = adopt(file_open(path));
+		error = file_setup(path);
 	else if (sink == LOG_SINK_SYSLOG)
 		error = adopt(syslog_open());
 	atomic_store(&log_sink, error ? LOG_SINK_STDERR : sink);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A formatter of its own, because printf may allocate and lock.  Pure.
+ * A formatter of its own, because printf may allocate and lock.  Pure, but for
+ * the time of day.
  */
 #include "log_text.h"
 
 #include <string.h>
+#include <time.h>
 #include "log.h"
 
 void log_text_bytes(struct log_text *t, const char *bytes, unsigned n)
@@ -116,6 +118,45 @@ void log_text_add(struct log_text *t, const char *fmt, ...)
 	va_start(args, fmt);
 	log_text_vadd(t, fmt, &args);
 	va_end(args);
+}
+
+/* Two digits. */
+static void add_two(struct log_text *t, long n)
+{
+	log_text_bytes(
+		t, (char[]){(char)('0' + n / 10), (char)('0' + n % 10)}, 2);
+}
+
+/*
+ * gmtime() takes a lock, which a fork may have left held;
+ * the days are counted in years that begin in March.
+ */
+void log_text_time(struct log_text *t)
+{
+	struct timespec now;
+	long days, era, doe, yoe, doy, mp, second;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	days = now.tv_sec / 86400 + 719468;
+	second = now.tv_sec % 86400;
+	era = days / 146097;
+	doe = days % 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	log_text_add(t, "%ld-", yoe + era * 400 + (mp >= 10));
+	add_two(t, mp < 10 ? mp + 3 : mp - 9);
+	log_text_add(t, "-");
+	add_two(t, doy - (153 * mp + 2) / 5 + 1);
+	log_text_add(t, "T");
+	add_two(t, second / 3600);
+	log_text_add(t, ":");
+	add_two(t, second / 60 % 60);
+	log_text_add(t, ":");
+	add_two(t, second % 60);
+	log_text_add(t, ".");
+	add_two(t, now.tv_nsec / 10000000);
+	log_text_add(t, "%dZ", (int)(now.tv_nsec / 1000000 % 10));
 }
 
 int log_format(char *buf, unsigned size, const char *fmt, ...)

@@ -29,4 +29,7 @@ void log_text_add(struct log_text *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void log_text_vadd(struct log_text *t, const char *fmt, va_list *args);
 
+/* The time of day as RFC 3339 has it, in UTC, with milliseconds. */
+void log_text_time(struct log_text *t);
+
 #endif

@@ -97,6 +97,20 @@ static const char *line(const char *text)
 	return expected;
 }
 
+/* Lines of a file begin with the time, "2026-11-30T12:34:56.789Z "; what stands
+ * behind it. */
+static const char *after_time(const char *text)
+{
+	static const char shape[] = "0000-00-00T00:00:00.000Z ";
+
+	for (size_t i = 0; shape[i]; i++)
+		if (shape[i] == '0')
+			assert_in_range(text[i], '0', '9');
+		else
+			assert_int_equal(shape[i], text[i]);
+	return text + strlen(shape);
+}
+
 /* Stderr is a pipe whose other end is returned. */
 static int stderr_pipe(void)
 {
@@ -358,14 +372,18 @@ static void writes_to_a_file_out_of_the_way(void **state)
 	errno = EXDEV;
 	assert_int_equal(0, log_setup(LOG_SINK_FILE, path, LOG_LEVEL_INFO));
 	assert_int_equal(EXDEV, errno);
+	/* Nothing is made by programs that have nothing to say. */
+	assert_int_equal(-1, stat(path, &st));
+	errno = EXDEV;
+	log_line(LOG_LEVEL_INFO, "one");
+	assert_int_equal(EXDEV, errno);
 	umask(mask);
 	assert_true(fake_hidden >= 768 ||
 		    (rlim_t)fake_hidden >= limit.rlim_cur / 2);
 	assert_int_equal(FD_CLOEXEC, fcntl(fake_hidden, F_GETFD));
 	stat(path, &st);
 	assert_int_equal(0600, st.st_mode & 07777);
-	log_line(LOG_LEVEL_INFO, "one");
-	assert_string_equal(line("one"), contents(path));
+	assert_string_equal(line("one"), after_time(contents(path)));
 	assert_string_equal("", drain(fd));
 	close(fd);
 }
@@ -382,8 +400,65 @@ static void appends_to_a_file_behind_a_link(void **state)
 	log_line(LOG_LEVEL_ERROR, "one");
 	assert_int_equal(0, truncate(real_path, 0));
 	log_line(LOG_LEVEL_ERROR, "two");
-	assert_string_equal(line("two"), contents(real_path));
+	assert_string_equal(line("two"), after_time(contents(real_path)));
 	unlink(real_path);
+}
+
+/* logrotate moves the file away, and may make a new one or not. */
+static void follows_a_file_that_was_moved_away(void **state)
+{
+	char old[80];
+	int number;
+
+	(void)state;
+	snprintf(old, sizeof(old), "%s.1", path);
+	assert_int_equal(0, log_setup(LOG_SINK_FILE, path, LOG_LEVEL_ERROR));
+	log_line(LOG_LEVEL_ERROR, "one");
+	number = fake_hidden;
+	assert_return_code(rename(path, old), errno);
+	log_line(LOG_LEVEL_ERROR, "two");
+	assert_string_equal(line("one"), after_time(contents(old)));
+	assert_string_equal(line("two"), after_time(contents(path)));
+	assert_return_code(rename(path, old), errno);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	log_line(LOG_LEVEL_ERROR, "three");
+	assert_string_equal(line("three"), after_time(contents(path)));
+	assert_int_equal(number, fake_hidden);
+	unlink(old);
+}
+
+/* A program in another folder, or without rights to its log's, goes on writing
+ * to the file that it has. */
+static void the_path_is_absolute_and_may_get_out_of_reach(void **state)
+{
+	char cwd[200], renamed[100];
+
+	(void)state;
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	assert_return_code(chdir(dir), errno);
+	assert_int_equal(0, log_setup(LOG_SINK_FILE, strrchr(path, '/') + 1,
+				    LOG_LEVEL_ERROR));
+	assert_return_code(chdir("/"), errno);
+	log_line(LOG_LEVEL_ERROR, "one");
+	assert_string_equal(line("one"), after_time(contents(path)));
+	snprintf(renamed, sizeof(renamed), "%s.away", dir);
+	assert_return_code(rename(dir, renamed), errno);
+	log_line(LOG_LEVEL_ERROR, "two");
+	assert_return_code(rename(renamed, dir), errno);
+	assert_non_null(strstr(contents(path), line("two")));
+	assert_return_code(chdir(cwd), errno);
+}
+
+/* Its folder may be out of reach of the user that the program becomes. */
+static void prepare_makes_the_file(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(0, log_setup(LOG_SINK_FILE, path, LOG_LEVEL_ERROR));
+	assert_int_equal(-1, stat(path, &st));
+	log_prepare();
+	assert_return_code(stat(path, &st), errno);
 }
 
 static void an_unopenable_file_means_stderr(void **state)
@@ -412,6 +487,7 @@ static void does_not_write_into_a_file_of_the_program(void **state)
 	(void)state;
 	snprintf(other, sizeof(other), "%s/theirs", dir);
 	assert_int_equal(0, log_setup(LOG_SINK_FILE, path, LOG_LEVEL_ERROR));
+	log_prepare();
 	number = fake_hidden;
 	theirs = open(other, O_RDWR | O_CREAT, 0600);
 	assert_return_code(dup2(theirs, number), errno);
@@ -566,10 +642,11 @@ static void lines_of_many_threads_stay_whole(void **state)
 		pthread_join(threads[i], NULL);
 	file = fopen(path, "r");
 	while (fgets(got, sizeof(got), file)) {
-		char first = strchr(got, ' ')[1];
+		const char *said = after_time(got);
+		char first = strchr(said, ' ')[1];
 
 		assert_in_range(first, 'a', 'd');
-		assert_string_equal(line(text[first - 'a']), got);
+		assert_string_equal(line(text[first - 'a']), said);
 		n++;
 	}
 	fclose(file);
@@ -612,6 +689,9 @@ int main(void)
 		log_test(a_closed_stderr_costs_the_line),
 		log_test(writes_to_a_file_out_of_the_way),
 		log_test(appends_to_a_file_behind_a_link),
+		log_test(follows_a_file_that_was_moved_away),
+		log_test(the_path_is_absolute_and_may_get_out_of_reach),
+		log_test(prepare_makes_the_file),
 		log_test(an_unopenable_file_means_stderr),
 		log_test(does_not_write_into_a_file_of_the_program),
 		log_test(at_the_descriptor_limit_means_stderr),
