@@ -41,7 +41,7 @@ enum conn_state {
 	CONN_PLUGGED, /* a relay has it; the placeholder is plaintext */
 };
 
-#define CONN_DESTINATION_MAX 300
+#define CONN_DESTINATION_MAX POLICY_ENDPOINT_MAX
 
 struct conn {
 	/* The structure lives while refs > 0.  A number of the program's and
@@ -103,7 +103,10 @@ struct conn {
 	const char *name_source;
 	bool several_names; /* are the address's: NAMES_SEVERAL */
 	char name[NAMES_NAME_MAX];
-	char destination[CONN_DESTINATION_MAX]; /* "host:port" for the log */
+	/* "host:port" as the program means it: session tickets' key. */
+	char key[POLICY_DESTINATION_MAX];
+	char destination[CONN_DESTINATION_MAX]; /* with the address, for the log
+						 */
 } __attribute__((aligned(64)));			/* the low bits are fdtab's */
 
 /* Stands for every descriptor of the shim's own: all fails with EBADF. */

@@ -131,7 +131,7 @@ static bool set_numbers(struct conn *c, int fd)
 /* Whom the peer must prove to be; false: no safe choice, name_source says
  * why.  found may have been filled in to choose the destination. */
 static bool choose_identity(struct conn *c, const struct sockaddr *addr,
-	struct names_found *found, struct tls_identity *id)
+	struct names_found *found, uint16_t tls_port, struct tls_identity *id)
 {
 	const struct config *config = config_get();
 	const char *host;
@@ -143,11 +143,12 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 		config, c->dest, &c->dialled.any, found, id, &c->name_source);
 	c->several_names = id->n_names > 1;
 	host = found->n ? found->names[0] : c->dest->server_name;
-	policy_destination(
-		c->destination, sizeof(c->destination), host, &c->dialled.any);
+	policy_destination(c->key, sizeof(c->key), host, &c->dialled.any);
+	policy_endpoint(c->destination, sizeof(c->destination), host,
+		&c->dialled.any, tls_port);
 	log_format(c->name, sizeof(c->name), "%s",
 		id->n_names ? id->names[0] : "the address");
-	id->cache_key = c->destination;
+	id->cache_key = c->key;
 	return safe;
 }
 
@@ -247,7 +248,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	struct tls_failure why = {.kind = TLS_FAIL_NONE};
 	struct tls_identity id;
 	struct tls_context *ctx;
-	bool safe = choose_identity(c, addr, found, &id);
+	bool safe = choose_identity(c, addr, found, tls_port, &id);
 	struct gate_passage p;
 	int err;
 
@@ -380,8 +381,8 @@ static int refuse_choice(const struct sockaddr *addr,
 {
 	char where[CONN_DESTINATION_MAX];
 
-	policy_destination(
-		where, sizeof(where), found->n ? found->names[0] : NULL, addr);
+	policy_endpoint(where, sizeof(where), found->n ? found->names[0] : NULL,
+		addr, 0);
 	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", where, why);
 	return fail(EACCES);
 }

@@ -110,6 +110,15 @@ bool policy_identity(const struct config *config,
 void policy_destination(char *buf, unsigned size, const char *host,
 	const struct sockaddr *addr);
 
+/*
+ * What a log line begins with: "host:port", and where that does not tell it all
+ * the endpoint that is dialled, "host:port (address:tls_port)".  host and addr
+ * as above; tls_port in host order, 0: as addr has it.
+ */
+#define POLICY_ENDPOINT_MAX (POLICY_DESTINATION_MAX + INET6_ADDRSTRLEN + 12)
+void policy_endpoint(char *buf, unsigned size, const char *host,
+	const struct sockaddr *addr, uint16_t tls_port);
+
 /* Are both the same address and port?  IPv4-mapped ones are IPv4. */
 bool policy_same_address(
 	const union policy_addr *a, const union policy_addr *b);

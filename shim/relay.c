@@ -74,7 +74,7 @@ static void set_title(const struct conn *c)
 	if (!title)
 		return;
 	len = (size_t)log_format(
-		name, sizeof(name), RELAY_NAME " %s", c->destination);
+		name, sizeof(name), RELAY_NAME " %s", c->key);
 	if (len >= title_room)
 		len = title_room - 1;
 	memset(title, 0, title_room);

@@ -34,7 +34,7 @@ static struct object object(const struct conn *c, const char *event)
 	struct object o = {.n = 0};
 
 	add(&o, "event", event);
-	add(&o, "destination", c->destination);
+	add(&o, "destination", c->key);
 	add(&o, "name", c->name);
 	add(&o, "name_source", c->name_source);
 	return o;

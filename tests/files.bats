@@ -120,7 +120,7 @@ demanding()
 			knocks
 			assert_line "blocking: EACCES, write EPIPE"
 			# A wrong password shows at the key.
-			assert_log "localhost:$PORT: refused: .*($bad|KEY_PASSWORD_FILE|TLSSHIM_PIN_FILE)"
+			assert_log "localhost:$PORT \([^ ]*\): refused: .*($bad|KEY_PASSWORD_FILE|TLSSHIM_PIN_FILE)"
 		done
 	done
 	assert_wire_silent
@@ -146,7 +146,7 @@ demanding()
 			[[ $setting != CA_DIR ]] || SETTINGS+=("TLSSHIM_CA_FILE=$CA_DIR/other-ca.pem")
 			knocks
 			assert_line "blocking: EACCES, write EPIPE"
-			assert_log "localhost:$PORT: refused: "
+			assert_log "localhost:$PORT \([^ ]*\): refused: "
 		done
 	done
 }

@@ -24,7 +24,7 @@ print(hashlib.sha256(tlsserver.pattern(0, int(sys.argv[2]))).hexdigest())' \
 	assert_output "$MARKER"
 	assert_tls db.test
 	assert_report sni db.test
-	assert_log "db.test:$PORT: connected: TLSv1.3"
+	assert_log "db.test:$PORT \([^ ]*\): connected: TLSv1.3"
 }
 
 @test "curl fetches 20 MB whole" {

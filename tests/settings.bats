@@ -50,7 +50,7 @@ refused()
 	assert_line "unix: open, $MARKER"
 	assert_line "descriptors: +0"
 	# shellcheck disable=SC2154 # run sets it
-	assert_equal "$(grep -cE "^tlsshim\[[0-9]+\] [^ ]+:$PORT: refused: $reason" <<<"$stderr")" 2
+	assert_equal "$(grep -cE "^tlsshim\[[0-9]+\] [^ ]+:$PORT( [^ ]+)?: refused: $reason" <<<"$stderr")" 2
 	assert_equal "$(wc -l <<<"$stderr")" 2
 	assert_equal "$(find "$WIRE" -name '*.log' | wc -l)" "$before"
 	run -0 --separate-stderr shim "$@" sh -c '/bin/true; echo $?'

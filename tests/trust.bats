@@ -33,7 +33,7 @@ refuses()
 {
 	knocks localhost
 	assert_line "blocking: $1, write EPIPE"
-	assert_log "tlsshim\[[0-9]+\] localhost:$PORT: refused: $2"
+	assert_log "tlsshim\[[0-9]+\] localhost:$PORT \([^ ]*\): refused: $2"
 	assert_equal "$(grep -c refused: "$RUN_DIR/shim.log")" 1
 	! grep -q '"event": "end".*"bytes": [1-9]' "$SERVER_DIR/report" ||
 		fail "the server heard something: $(cat "$SERVER_DIR/report")"
@@ -44,7 +44,7 @@ refuses()
 @test "insecure-no-name accepts another's certificate, and warns" {
 	start_server tlsserver wrong-name handshake echo
 	TLSSHIM_VERIFY=insecure-no-name opens
-	assert_log "localhost:$PORT: warning: .*TLSSHIM_VERIFY=insecure-no-name"
+	assert_log "localhost:$PORT \([^ ]*\): warning: .*TLSSHIM_VERIFY=insecure-no-name"
 	assert_wire_info sni=localhost
 }
 
@@ -91,7 +91,7 @@ refuses()
 	export TLSSHIM_ALPN=http/1.1,h2
 	knocks localhost
 	assert_line --partial "blocking: open,"
-	assert_log "localhost:$PORT: connected: .* alpn h2,"
+	assert_log "localhost:$PORT \([^ ]*\): connected: .* alpn h2,"
 }
 
 # --- TLSSHIM_OPENSSL
@@ -112,7 +112,7 @@ refuses()
 		export TLSSHIM_OPENSSL="Options=-SessionTicket $command"
 		knocks localhost
 		assert_line "blocking: EACCES, write EPIPE"
-		assert_log "localhost:$PORT: refused: .*(\"$command\"|the cipher [A-Z0-9-]* does not (encrypt|auth)).*"
+		assert_log "localhost:$PORT \([^ ]*\): refused: .*(\"$command\"|the cipher [A-Z0-9-]* does not (encrypt|auth)).*"
 	done
 	assert_wire_silent
 }

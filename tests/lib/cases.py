@@ -1199,7 +1199,8 @@ def lines_of(log):
     said = {}
     with open(log) as f:
         for line in f:
-            found = re.match(r"tlsshim\[\d+\] \S+:(\d+): refused: (.*)", line)
+            found = re.search(r" tlsshim\[\d+\] \S+?:(\d+)(?: \(\S+\))?: "
+                              r"refused: (.*)", line)
             if found:
                 said[found[1]] = found[2]
     return said
