@@ -306,7 +306,7 @@ static int note_path(const char *path)
 	}
 	if (n + strlen(path) >= sizeof(log_path))
 		return ENAMETOOLONG;
-	strcpy(log_path + n, path);
+	memcpy(log_path + n, path, strlen(path) + 1);
 	return 0;
 }
 
