@@ -60,8 +60,7 @@ static unsigned edit_distance(const char *a, size_t n, const char *b)
 	return row[n];
 }
 
-/* The setting that was likely meant by the n bytes at name, or NULL. */
-static const char *nearest_setting(const char *name, size_t n)
+const char *config_nearest_setting(const char *name, size_t n)
 {
 	const char *nearest = NULL;
 	unsigned least = 3; /* two slips, or one transposition */
@@ -79,7 +78,7 @@ static const char *nearest_setting(const char *name, size_t n)
 
 static void reject_name(struct config *config, const char *name, size_t n)
 {
-	const char *meant = nearest_setting(name, n);
+	const char *meant = config_nearest_setting(name, n);
 	int shown = (int)(n < VALUE_QUOTE_MAX ? n : VALUE_QUOTE_MAX);
 
 	if (config->error[0])
@@ -398,6 +397,22 @@ static void check_order(struct config *c)
 			4 * VALUE_QUOTE_MAX, other);
 }
 
+/* For debugging: that the library is there, and with which settings. */
+static void tell_loaded(void)
+{
+	char text[1536];
+	unsigned n = 0;
+
+	if (!log_wants(LOG_LEVEL_DEBUG))
+		return;
+	text[0] = '\0';
+	for (char **entry = environ; *entry && n < sizeof(text) - 2; entry++)
+		if (childenv_is_setting(*entry))
+			n += (unsigned)log_format(
+				text + n, sizeof(text) - n, " %s", *entry);
+	log_line(LOG_LEVEL_DEBUG, "loaded:%s", text);
+}
+
 static enum config_state parse_settings(void)
 {
 	struct config *c = &process_config;
@@ -425,6 +440,7 @@ static enum config_state parse_settings(void)
 			"TLSSHIM_LOG: \"%.*s\" cannot be opened: %s",
 			VALUE_QUOTE_MAX, c->log_path ? c->log_path : "syslog",
 			strerrordesc_np(error));
+	tell_loaded();
 	if (config_selects(c) && !c->error[0])
 		names_setup();
 	inherit_setup(environ, c);

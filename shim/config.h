@@ -194,4 +194,8 @@ __attribute__((always_inline)) static inline bool config_is_selective(void)
 	return config_active() && config_selects(config_get());
 }
 
+/* The setting that was likely meant by the n bytes at name, a variable's, or
+ * NULL. */
+const char *config_nearest_setting(const char *name, size_t n);
+
 #endif

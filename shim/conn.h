@@ -97,6 +97,7 @@ struct conn {
 	bool changed;	   /* the state changed since the watches were told */
 	uint64_t noted;	   /* what they were told: watch.c's digest */
 	bool end_reported; /* to the log */
+	bool silence_reported;
 	const struct config_dest *dest; /* what holds for it */
 	const struct tls_engine *tls;
 	struct tls_session *session;
@@ -105,6 +106,7 @@ struct conn {
 	char name[NAMES_NAME_MAX];
 	/* "host:port" as the program means it: session tickets' key. */
 	char key[POLICY_DESTINATION_MAX];
+	char address[POLICY_ADDRESS_MAX]; /* "address:port" that is dialled */
 	char destination[CONN_DESTINATION_MAX]; /* with the address, for the log
 						 */
 } __attribute__((aligned(64)));			/* the low bits are fdtab's */
@@ -238,6 +240,10 @@ void conn_fail(struct conn *c, int error, const char *why);
  */
 void conn_lend_nodelay(struct conn *c, int fd);
 void conn_return_nodelay(struct conn *c);
+
+/* The same of its TCP connection: a line only where another port was dialled
+ * than the program knows of. */
+void conn_fail_tcp(struct conn *c, int error);
 
 /* The errno of a failure (DESIGN: what the program sees when it fails). */
 int conn_errno(const struct tls_failure *failure);

@@ -102,6 +102,8 @@ static bool say_goodbye(struct conn *c)
 {
 	int unsent = 0;
 
+	if (c->state == CONN_HANDSHAKING)
+		report_given_up(c);
 	if (c->state != CONN_OPEN || !c->session)
 		return true;
 	hear_refusal(c);

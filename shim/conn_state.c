@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include "config.h"
@@ -93,6 +94,19 @@ bool conn_hear_end(struct conn *c)
 	return true;
 }
 
+/* The program says itself that it cannot connect, but it names the port that it
+ * asked for, and a reset it may take for a refusal of the server's. */
+void conn_fail_tcp(struct conn *c, int error)
+{
+	const char *why = NULL;
+
+	if (!policy_same_address(&c->dialled, &c->target))
+		why = strerrordesc_np(error);
+	if (error == ECONNRESET)
+		why = "Connection reset by peer before the TLS handshake";
+	conn_fail(c, error, why);
+}
+
 /* The TCP connection of a socket that is being connected: 0 established,
  * EINPROGRESS, or why it failed.  Hung up without an error: the thread that
  * connects has yet to call connect(), or has just been told by it why not. */
@@ -115,10 +129,7 @@ static void advance_tcp(struct conn *c)
 	if (error == EINPROGRESS)
 		return;
 	if (error) {
-		conn_fail(c, error,
-			error == ECONNRESET ? "Connection reset by peer before "
-					      "the TLS handshake"
-					    : NULL);
+		conn_fail_tcp(c, error);
 		return;
 	}
 	c->state = CONN_HANDSHAKING;
@@ -129,7 +140,7 @@ static void advance_tcp(struct conn *c)
 
 static void fail_late(struct conn *c)
 {
-	char after[32], why[128];
+	char after[32], why[192];
 	unsigned ms = c->dest->handshake_timeout_ms;
 
 	if (ms % 100)
@@ -139,8 +150,11 @@ static void fail_late(struct conn *c)
 			ms / 100 % 10);
 	log_format(why, sizeof(why),
 		"the TLS handshake was not finished within %s "
-		"(TLSSHIM_HANDSHAKE_TIMEOUT)",
-		after);
+		"(TLSSHIM_HANDSHAKE_TIMEOUT)%s",
+		after,
+		c->pulled ? ""
+			  : "; the server has sent nothing: does it speak TLS "
+			    "on this port?");
 	conn_fail(c, ETIMEDOUT, why);
 }
 
@@ -160,6 +174,20 @@ static void fail_handshake(struct conn *c)
 	conn_fail(c, conn_errno(failure), why);
 }
 
+/* The handshake waits for the server. */
+static void wait_on(struct conn *c, int64_t now)
+{
+	if (now >= c->handshake_end) {
+		fail_late(c);
+		return;
+	}
+	if (c->pulled || c->silence_reported ||
+		now < c->started + REPORT_SILENCE_NS)
+		return;
+	c->silence_reported = true;
+	report_silence(c);
+}
+
 static void advance_handshake(struct conn *c)
 {
 	switch (c->tls->handshake(c->session)) {
@@ -173,8 +201,7 @@ static void advance_handshake(struct conn *c)
 		return;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
-		if (conn_now() >= c->handshake_end)
-			fail_late(c);
+		wait_on(c, conn_now());
 		return;
 	case TLS_EOF:
 	case TLS_FAILED:

@@ -144,8 +144,10 @@ static bool choose_identity(struct conn *c, const struct sockaddr *addr,
 	c->several_names = id->n_names > 1;
 	host = found->n ? found->names[0] : c->dest->server_name;
 	policy_destination(c->key, sizeof(c->key), host, &c->dialled.any);
+	policy_dialled(
+		c->address, sizeof(c->address), &c->dialled.any, tls_port);
 	policy_endpoint(c->destination, sizeof(c->destination), host,
-		&c->dialled.any, tls_port);
+		&c->dialled.any, c->address);
 	log_format(c->name, sizeof(c->name), "%s",
 		id->n_names ? id->names[0] : "the address");
 	id->cache_key = c->key;
@@ -157,26 +159,25 @@ static void warn_of_settings(const struct conn *c)
 {
 	const struct tls_settings *tls = &c->dest->tls;
 
+	char text[512];
+
 	if (tls->verify == TLS_VERIFY_INSECURE_NO_NAME)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: warning: whose certificate it is is not checked "
-			"(TLSSHIM_VERIFY=insecure-no-name)",
-			c->destination);
+		report_warning(c, "whose certificate it is is not checked "
+				  "(TLSSHIM_VERIFY=insecure-no-name)");
 	if (tls->verify == TLS_VERIFY_INSECURE_NONE)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: warning: the server's certificate is not verified "
-			"(TLSSHIM_VERIFY=insecure-none)",
-			c->destination);
+		report_warning(c, "the server's certificate is not verified "
+				  "(TLSSHIM_VERIFY=insecure-none)");
 	if (tls->eof_insecure_lax)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: warning: an end without close_notify will pass "
-			"for the server's (TLSSHIM_EOF=insecure-lax)",
-			c->destination);
-	if (tls->keylog_file)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: warning: the session's secrets are written to %s "
-			"(TLSSHIM_KEYLOG=insecure-yes)",
-			c->destination, tls->keylog_file);
+		report_warning(c,
+			"an end without close_notify will pass for the "
+			"server's (TLSSHIM_EOF=insecure-lax)");
+	if (!tls->keylog_file)
+		return;
+	log_format(text, sizeof(text),
+		"the session's secrets are written to %s "
+		"(TLSSHIM_KEYLOG=insecure-yes)",
+		tls->keylog_file);
+	report_warning(c, text);
 }
 
 /* A socket of the same kind as the program's, or -1 with errno. */
@@ -235,6 +236,10 @@ static void set_target(struct conn *c, uint16_t tls_port)
 	*port = htons(tls_port);
 }
 
+static const char no_descriptor[] =
+	"no descriptor is free, and a TLS connection takes two: raise the "
+	"limit (ulimit -n)";
+
 static int refuse(const struct conn *c, int err, const char *why)
 {
 	report_refused(c, err, why, NULL);
@@ -256,14 +261,15 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 		return refuse(c, EACCES, c->name_source);
 	ctx = contexts_get(c->dest, &why);
 	if (!ctx && !highfd_is_one_free(fd))
-		return EMFILE; /* and no file can be at fault */
+		return refuse(c, EMFILE, no_descriptor); /* no file's fault */
 	if (!ctx)
 		return refuse(c, conn_errno(&why), why.text);
 	c->tls = tls_loaded();
 	/* Only now: the last free number serves for the files first. */
 	err = open_real(c, fd);
 	if (err)
-		return err;
+		return refuse(c, err,
+			err == EMFILE ? no_descriptor : strerrordesc_np(err));
 	warn_of_settings(c);
 	err = carry_over(fd, c->real, why.text, sizeof(why.text));
 	if (err)
@@ -280,7 +286,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	gate_leave(&p);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
-	return fdtab_reserve(fd) ? 0 : EMFILE;
+	return fdtab_reserve(fd) ? 0 : refuse(c, EMFILE, no_descriptor);
 }
 
 static bool is_plugged(struct conn *c)
@@ -327,7 +333,7 @@ static int give_up(struct conn *c, int fd, int err)
 		if (plugged)
 			err = tell_relay(c, err);
 		else
-			conn_fail(c, err, NULL);
+			conn_fail_tcp(c, err);
 		conn_unlock(c);
 	}
 	return make_fresh(c, fd, plugged, err);
@@ -376,15 +382,16 @@ static int start(struct conn *c, int fd, bool nonblocking)
 }
 
 /* Before there is a connection. */
-static int refuse_choice(const struct sockaddr *addr,
-	const struct names_found *found, const char *why)
+static int refuse_early(const struct sockaddr *addr,
+	const struct names_found *found, int err, const char *why)
 {
-	char where[CONN_DESTINATION_MAX];
+	char where[CONN_DESTINATION_MAX], dialled[POLICY_ADDRESS_MAX];
 
+	policy_dialled(dialled, sizeof(dialled), addr, 0);
 	policy_endpoint(where, sizeof(where), found->n ? found->names[0] : NULL,
-		addr, 0);
-	log_line(LOG_LEVEL_ERROR, "%s: refused: %s", where, why);
-	return fail(EACCES);
+		addr, dialled);
+	report_refused_early(where, err, why);
+	return fail(err);
 }
 
 /* What the program dials.  Whoever says "any address" means this host, as the
@@ -426,6 +433,23 @@ static void hand_over(int fd)
 	errno = saved_errno;
 }
 
+/* For debugging: why is this connection not TLS? */
+static void tell_left_alone(
+	int fd, const struct sockaddr *addr, const struct names_found *found)
+{
+	char where[CONN_DESTINATION_MAX], dialled[POLICY_ADDRESS_MAX];
+
+	if (!log_wants(LOG_LEVEL_DEBUG) || kind_of(fd) != KIND_TCP)
+		return;
+	policy_dialled(dialled, sizeof(dialled), addr, 0);
+	policy_endpoint(where, sizeof(where), found->n ? found->names[0] : NULL,
+		addr, dialled);
+	log_line(LOG_LEVEL_DEBUG,
+		"%s: left alone: not selected by TLSSHIM_PORTS or a section "
+		"of TLSSHIM_CONFIG, or exempted by one",
+		where);
+}
+
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	bool shared;
@@ -440,22 +464,26 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	int r;
 
 	if (kind == KIND_UNKNOWN)
-		return refuse_choice(addr, &found,
+		return refuse_early(addr, &found, EACCES,
 			"what kind of socket this is cannot be found out "
 			"(getsockopt)");
-	if (kind == KIND_OTHER || is_in_use(fd))
+	if (kind == KIND_OTHER || is_in_use(fd)) {
+		if (choice.verdict == POLICY_PLAIN)
+			tell_left_alone(fd, addr, &found);
 		return real(connect)(fd, addr, len);
+	}
 	if (choice.verdict == POLICY_REFUSE) {
 		policy_reason(why, sizeof(why), &choice);
-		return refuse_choice(addr, &found, why);
+		return refuse_early(addr, &found, EACCES, why);
 	}
 	if (keeper_is_guest())
-		return refuse_choice(addr, &found,
+		return refuse_early(addr, &found, EACCES,
 			"a child of vfork() runs in its parent's memory and "
 			"can make no connection of its own");
 	c = conn_new();
 	if (!c)
-		return -1;
+		return refuse_early(addr, &found, ENOMEM,
+			"no memory for the connection (mmap or madvise fails)");
 	note_dialled(c, addr, len);
 	c->dest = choice.dest;
 	r = prepare(c, fd, addr, &found, choice.port);

@@ -33,7 +33,7 @@ bool log_is_json(void)
 
 static void json_line(enum log_level level, const struct log_text *body)
 {
-	struct log_field message = {"message", body->buf, 0};
+	struct log_field message = {.name = "message", .text = body->buf};
 
 	body->buf[body->len] = '\0';
 	log_record(level, &message, 1);

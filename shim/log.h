@@ -73,11 +73,13 @@ bool log_wants(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* One member of a JSON object: a string, or where text is NULL a number. */
+/* One member of a JSON object: a string, or where text is NULL a number.
+ * is_literal: text is JSON as it is (true, 6.33). */
 struct log_field {
 	const char *name;
 	const char *text;
 	long number;
+	bool is_literal;
 };
 
 /*

@@ -38,7 +38,9 @@ static void json_field(struct log_text *t, const struct log_field *f)
 	log_text_add(t, ",");
 	json_string(t, f->name);
 	log_text_add(t, ":");
-	if (f->text)
+	if (f->text && f->is_literal)
+		log_text_add(t, "%s", f->text);
+	else if (f->text)
 		json_string(t, f->text);
 	else
 		log_text_number(t, f->number);
@@ -56,8 +58,8 @@ void log_record(
 	/* Room for the closing brace and the newline. */
 	struct log_text t = {.buf = buf, .size = sizeof(buf) - 2};
 	struct log_field program = {
-		"program", program_invocation_short_name, 0};
-	struct log_field severity = {"level", names[level], 0};
+		.name = "program", .text = program_invocation_short_name};
+	struct log_field severity = {.name = "level", .text = names[level]};
 	int saved_errno = errno;
 
 	if (!log_wants(level))

@@ -501,24 +501,29 @@ void policy_destination(
 }
 
 void policy_endpoint(char *buf, unsigned size, const char *host,
-	const struct sockaddr *addr, uint16_t tls_port)
+	const struct sockaddr *addr, const char *dialled)
 {
-	union policy_addr target = {.any = {.sa_family = AF_UNSPEC}};
-	unsigned len = addr->sa_family == AF_INET ? sizeof(target.in)
-						  : sizeof(target.in6);
-	char dialled[POLICY_DESTINATION_MAX];
 	unsigned at;
 
 	policy_destination(buf, size, host, addr);
-	if (!host && (!tls_port || tls_port == port_of(addr)))
+	if (strcmp(buf, dialled) == 0)
 		return;
-	memcpy(&target, addr, len);
+	at = (unsigned)strlen(buf);
+	log_format(buf + at, size - at, " (%s)", dialled);
+}
+
+void policy_dialled(char *buf, unsigned size, const struct sockaddr *addr,
+	uint16_t tls_port)
+{
+	union policy_addr target = {.any = {.sa_family = AF_UNSPEC}};
+
+	memcpy(&target, addr,
+		addr->sa_family == AF_INET ? sizeof(target.in)
+					   : sizeof(target.in6));
 	/* The port lies at one place in both families. */
 	if (tls_port)
 		target.in.sin_port = htons(tls_port);
-	policy_destination(dialled, sizeof(dialled), NULL, &target.any);
-	at = (unsigned)strlen(buf);
-	log_format(buf + at, size - at, " (%s)", dialled);
+	policy_destination(buf, size, NULL, &target.any);
 }
 
 void policy_map_v4(union policy_addr *addr, socklen_t *len)

@@ -113,11 +113,16 @@ void policy_destination(char *buf, unsigned size, const char *host,
 /*
  * What a log line begins with: "host:port", and where that does not tell it all
  * the endpoint that is dialled, "host:port (address:tls_port)".  host and addr
- * as above; tls_port in host order, 0: as addr has it.
+ * as above; dialled is that endpoint, as policy_dialled() has it.
  */
-#define POLICY_ENDPOINT_MAX (POLICY_DESTINATION_MAX + INET6_ADDRSTRLEN + 12)
+#define POLICY_ADDRESS_MAX (INET6_ADDRSTRLEN + 9)
+#define POLICY_ENDPOINT_MAX (POLICY_DESTINATION_MAX + POLICY_ADDRESS_MAX + 3)
 void policy_endpoint(char *buf, unsigned size, const char *host,
-	const struct sockaddr *addr, uint16_t tls_port);
+	const struct sockaddr *addr, const char *dialled);
+
+/* "address:tls_port" of addr in numbers; tls_port in host order, 0: addr's. */
+void policy_dialled(char *buf, unsigned size, const struct sockaddr *addr,
+	uint16_t tls_port);
 
 /* Are both the same address and port?  IPv4-mapped ones are IPv4. */
 bool policy_same_address(

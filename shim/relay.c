@@ -73,8 +73,7 @@ static void set_title(const struct conn *c)
 	real(syscall)(SYS_prctl, PR_SET_NAME, RELAY_NAME, 0, 0, 0);
 	if (!title)
 		return;
-	len = (size_t)log_format(
-		name, sizeof(name), RELAY_NAME " %s", c->key);
+	len = (size_t)log_format(name, sizeof(name), RELAY_NAME " %s", c->key);
 	if (len >= title_room)
 		len = title_room - 1;
 	memset(title, 0, title_room);

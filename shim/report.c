@@ -20,13 +20,22 @@ struct object {
 static void add(struct object *o, const char *name, const char *text)
 {
 	if (text && *text && o->n < FIELDS_MAX)
-		o->fields[o->n++] = (struct log_field){name, text, 0};
+		o->fields[o->n++] =
+			(struct log_field){.name = name, .text = text};
+}
+
+static void add_literal(struct object *o, const char *name, const char *text)
+{
+	add(o, name, text);
+	if (o->n && o->fields[o->n - 1].name == name)
+		o->fields[o->n - 1].is_literal = true;
 }
 
 static void add_number(struct object *o, const char *name, long number)
 {
 	if (o->n < FIELDS_MAX)
-		o->fields[o->n++] = (struct log_field){name, NULL, number};
+		o->fields[o->n++] =
+			(struct log_field){.name = name, .number = number};
 }
 
 static struct object object(const struct conn *c, const char *event)
@@ -35,6 +44,7 @@ static struct object object(const struct conn *c, const char *event)
 
 	add(&o, "event", event);
 	add(&o, "destination", c->key);
+	add(&o, "address", c->address);
 	add(&o, "name", c->name);
 	add(&o, "name_source", c->name_source);
 	return o;
@@ -58,10 +68,13 @@ static void add_info(struct object *o, const struct tls_info *info)
 	add(o, "version", info->version);
 	add(o, "cipher", info->cipher);
 	add(o, "group", info->group);
-	add_number(o, "resumed", info->resumed);
+	add_literal(o, "resumed", info->resumed ? "true" : "false");
 	add(o, "alpn", info->alpn);
 	add(o, "subject", info->subject);
 	add(o, "issuer", info->issuer);
+	add(o, "not_before", info->not_before);
+	add(o, "not_after", info->not_after);
+	add(o, "names", info->names);
 }
 
 void report_opened(const struct conn *c)
@@ -69,28 +82,29 @@ void report_opened(const struct conn *c)
 	struct tls_info info;
 	struct object o;
 	int64_t us = (conn_now() - c->started) / 1000;
+	char ms[32];
 
 	if (!log_wants(LOG_LEVEL_INFO))
 		return;
+	log_format(ms, sizeof(ms), "%ld.%c%c", (long)(us / 1000),
+		(char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10));
 	c->tls->info(c->session, &info);
 	if (log_is_json()) {
 		o = object(c, "connected");
 		add_info(&o, &info);
 		add(&o, "verify", verified(c));
-		add_number(&o, "handshake_ms", (long)(us / 1000));
+		add_literal(&o, "handshake_ms", ms);
 		log_record(LOG_LEVEL_INFO, o.fields, o.n);
 		return;
 	}
 	log_line(LOG_LEVEL_INFO,
 		"%s: connected: %s%s%s%s%s%s%s%s, %s for %s (%s): %s, issuer "
-		"%s; "
-		"handshake %ld.%c%c ms",
+		"%s; handshake %s ms",
 		c->destination, info.version, *info.cipher ? " " : "",
 		info.cipher, *info.group ? " " : "", info.group,
 		info.resumed ? " resumed" : "", *info.alpn ? " alpn " : "",
 		info.alpn, verified(c), c->name, c->name_source, info.subject,
-		info.issuer, (long)(us / 1000), (char)('0' + us / 100 % 10),
-		(char)('0' + us / 10 % 10));
+		info.issuer, ms);
 }
 
 static void add_refusal(struct object *o, const struct tls_refusal *r)
@@ -117,10 +131,25 @@ static void refused_certificate(
 		r->issuer);
 }
 
+/* Of a setting's error the setting: the word that it begins with. */
+static void add_setting(struct object *o, const char *why, char room[64])
+{
+	unsigned n = 0;
+
+	if (strncmp(why, "TLSSHIM_", 8) != 0)
+		return;
+	for (; n < 63 && (why[n] == '_' || (why[n] >= 'A' && why[n] <= 'Z'));
+		n++)
+		room[n] = why[n];
+	room[n] = '\0';
+	add(o, "setting", room);
+}
+
 void report_refused(const struct conn *c, int error, const char *why,
 	const struct tls_failure *failure)
 {
 	const struct tls_refusal *refusal = failure ? failure->refusal : NULL;
+	char setting[64];
 	struct object o;
 
 	if (!log_wants(LOG_LEVEL_ERROR))
@@ -128,6 +157,7 @@ void report_refused(const struct conn *c, int error, const char *why,
 	if (log_is_json()) {
 		o = object(c, "refused");
 		add(&o, "errno", strerrorname_np(error));
+		add_setting(&o, why, setting);
 		add(&o, "reason", why);
 		if (refusal)
 			add_refusal(&o, refusal);
@@ -197,4 +227,86 @@ void report_closed(const struct conn *c)
 	add_number(&o, "bytes_in", (long)info.received);
 	add_number(&o, "bytes_out", (long)info.sent);
 	log_record(LOG_LEVEL_INFO, o.fields, o.n);
+}
+
+void report_refused_early(const char *destination, int error, const char *why)
+{
+	struct object o = {.n = 0};
+	char setting[64];
+
+	if (!log_wants(LOG_LEVEL_ERROR))
+		return;
+	if (!log_is_json()) {
+		log_line(LOG_LEVEL_ERROR, "%s: refused: %s", destination, why);
+		return;
+	}
+	add(&o, "event", "refused");
+	add(&o, "destination", destination);
+	add(&o, "errno", strerrorname_np(error));
+	add_setting(&o, why, setting);
+	add(&o, "reason", why);
+	log_record(LOG_LEVEL_ERROR, o.fields, o.n);
+}
+
+/* An event of a connection that has one text of its own. */
+struct event {
+	const char *name;   /* as an object */
+	const char *label;  /* as a line, before the text */
+	const char *member; /* as an object, the text's */
+};
+
+static void report_event(const struct conn *c, enum log_level level,
+	const struct event *event, const char *text)
+{
+	struct object o;
+
+	if (!log_wants(level))
+		return;
+	if (!log_is_json()) {
+		log_line(level, "%s: %s%s", c->destination, event->label, text);
+		return;
+	}
+	o = object(c, event->name);
+	add(&o, event->member, text);
+	log_record(level, o.fields, o.n);
+}
+
+void report_warning(const struct conn *c, const char *text)
+{
+	static const struct event warning = {"warning", "warning: ", "reason"};
+
+	report_event(c, LOG_LEVEL_ERROR, &warning, text);
+}
+
+void report_step(const struct conn *c, const char *step)
+{
+	static const struct event trace = {"trace", "", "step"};
+
+	report_event(c, LOG_LEVEL_DEBUG, &trace, step);
+}
+
+void report_silence(const struct conn *c)
+{
+	static const struct event waiting = {"waiting", "waiting: ", "reason"};
+
+	report_event(c, LOG_LEVEL_INFO, &waiting,
+		"the server has sent nothing since the TLS handshake began: "
+		"does it speak TLS on this port?");
+}
+
+/* A program that tries several addresses at once gives most of them up soon
+ * (RFC 8305): that is no fault of anybody's. */
+void report_given_up(const struct conn *c)
+{
+	static const struct event given_up = {
+		"given up", "given up: ", "reason"};
+	bool silent = !c->pulled;
+	bool waited = conn_now() - c->started >= REPORT_SILENCE_NS;
+
+	report_event(c, silent && waited ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		&given_up,
+		silent ? "the program closed it during the TLS handshake; the "
+			 "server has sent nothing: does it speak TLS on this "
+			 "port?"
+		       : "the program closed it during the TLS handshake");
 }

@@ -20,6 +20,25 @@ void report_refused(const struct conn *c, int error, const char *why,
  * to a program that is gone: a refusal, more likely than not. */
 bool report_is_early(const struct conn *c);
 
+/* A connection was refused before there was one; destination as a line has it.
+ * Of a setting's error, why begins with the setting's name. */
+void report_refused_early(const char *destination, int error, const char *why);
+
+/* It is less safe than it should be, for this reason. */
+void report_warning(const struct conn *c, const char *text);
+
+/* A step of its handshake, for debugging. */
+void report_step(const struct conn *c, const char *step);
+
+/* After how long a server that says nothing is worth a line. */
+#define REPORT_SILENCE_NS 1000000000LL
+
+/* Its handshake has waited so long, and the server has said nothing. */
+void report_silence(const struct conn *c);
+
+/* The program closed it before the handshake was done. */
+void report_given_up(const struct conn *c);
+
 /* It broke after it was open.  heard: there is somebody to whom that is news;
  * otherwise it is for debugging, unless it is early. */
 void report_broken(

@@ -167,6 +167,33 @@ static const char *split(
 	return value_copy_part(p, value.s, value.n);
 }
 
+/* Of a key that cannot stand in this section.  variable is what it would be in
+ * the environment. */
+static const char *why_not(int which, const char *variable)
+{
+	static char text[96];
+	const char *meant =
+		which < 0 ? config_nearest_setting(variable, strlen(variable))
+			  : NULL;
+	unsigned n = 0;
+
+	if (which >= 0)
+		return settings_is_for_file(which, false)
+			       ? "is for all connections: it belongs in "
+				 "[default]"
+			       : "is for the environment alone";
+	if (!meant)
+		return "is not a setting: tlsshim(7) lists them";
+	n = (unsigned)log_format(
+		text, sizeof(text), "is not a setting: did you mean ");
+	for (meant += strlen("TLSSHIM_"); *meant && n < sizeof(text) - 2;
+		meant++)
+		text[n++] = *meant == '_' ? '-' : (char)(*meant | 0x20);
+	text[n++] = '?';
+	text[n] = '\0';
+	return text;
+}
+
 /* section NULL: [default]. */
 static void parse_key(struct config_parser *p, struct config_section *section,
 	const struct line *l, unsigned long *seen)
@@ -184,10 +211,7 @@ static void parse_key(struct config_parser *p, struct config_section *section,
 			? settings_find(variable, strlen(variable))
 			: -1;
 	if (which < 0 || !settings_is_for_file(which, section != NULL))
-		reject(p, &key,
-			which < 0 ? "is not a setting: tlsshim(7) lists them"
-				  : "is not for this section: tlsshim(7) says "
-				    "where it belongs");
+		reject(p, &key, why_not(which, variable));
 	else if (*seen & 1ul << which)
 		reject(p, &key, "stands twice in its section");
 	else

@@ -169,6 +169,9 @@ struct tls_info {
 	const char *group;   /* "X25519", or "" */
 	char subject[256];   /* of the peer's certificate, printable ASCII */
 	char issuer[256];
+	char names[256];     /* of its subjectAltName */
+	char not_before[16]; /* 2026-03-01 */
+	char not_after[16];
 	char alpn[256]; /* what the server chose, or "" */
 	bool resumed;
 	uint64_t received, sent; /* plaintext bytes so far */

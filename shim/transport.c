@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include "conn.h"
-#include "log.h"
 #include "real.h"
+#include "report.h"
 
 static ssize_t transport_recv(void *owner, void *buf, size_t len)
 {
@@ -54,7 +54,7 @@ static void transport_trace(void *owner, const char *step)
 {
 	struct conn *c = owner;
 
-	log_line(LOG_LEVEL_DEBUG, "%s: %s", c->destination, step);
+	report_step(c, step);
 }
 
 const struct tls_transport transport_quiet = {

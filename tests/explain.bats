@@ -79,10 +79,10 @@ best_group()
 	assert_json connected version TLSv1.3
 	assert_json connected cipher TLS_AES_256_GCM_SHA384
 	assert_json connected group "$(best_group)"
-	assert_json connected resumed 0
+	assert_json connected resumed False
 	assert_json connected verify verified
 	assert_json connected subject CN=localhost
-	assert_regex "$(json connected handshake_ms)" '^[0-9]+$'
+	assert_regex "$(json connected handshake_ms)" '^[0-9]+\.[0-9]{1,2}$'
 	assert_regex "$(json connected time)" "^$(date -u +%Y-%m-%dT%H):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 	assert_json closed bytes_in 16
 	assert_json closed bytes_out 16
@@ -110,10 +110,11 @@ best_group()
 	TLSSHIM_LOG_FORMAT=json TLSSHIM_VERIFY=off knocks
 	TLSSHIM_LOG_FORMAT=json TLSSHIM_VERIFY=insecure-none knocks
 	TLSSHIM_LOG_FORMAT=json TLSSHIM_CA_FILE=/nowhere knocks
-	assert_json refused reason 'cannot read /nowhere: No such file or directory'
+	assert_json refused reason 'TLSSHIM_CA_FILE: cannot read /nowhere: No such file or directory'
+	assert_json refused setting TLSSHIM_CA_FILE
 	assert_json connected verify 'NOT verified'
-	run -0 grep -c '"message":' "$RUN_DIR/shim.log"
-	assert_output 2
+	assert_json warning reason "the server's certificate is not verified (TLSSHIM_VERIFY=insecure-none)"
+	run -1 grep '"message":' "$RUN_DIR/shim.log"
 }
 
 @test "a certificate cannot forge JSON" {
@@ -138,4 +139,55 @@ best_group()
 	TLSSHIM_VERIFY=insecure-no-name knocks
 	assert_log "connected: .* chain verified, name NOT verified for localhost"
 	refute_log ", verified for"
+}
+
+@test "a program that gives up on a silent server: who was silent is told" {
+	start_server tlsserver localhost sleep=3 handshake echo
+	run -0 shim "$PYTHON" -c '
+import socket, sys
+s = socket.socket()
+s.settimeout(1.5)
+try:
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+except TimeoutError:
+    print("gave up")' "$PORT"
+	assert_output "gave up"
+	assert_log "127.0.0.1:$PORT: waiting: the server has sent nothing since the TLS handshake began"
+	assert_log "127.0.0.1:$PORT: given up: the program closed it during the TLS handshake; the server has sent nothing: does it speak TLS on this port"
+	: >"$RUN_DIR/shim.log"
+	TLSSHIM_HANDSHAKE_TIMEOUT=0.2 run -0 shim "$BUILD_DIR/prog/knock" blocking localhost "$PORT"
+	assert_log "refused: the TLS handshake was not finished within 0.2 s \(TLSSHIM_HANDSHAKE_TIMEOUT\); the server has sent nothing"
+}
+
+@test "a closed port at the other end of a mapping is named" {
+	start_server tlsserver localhost handshake echo
+	export TLSSHIM_PORTS=6379:1
+	run -0 shim "$BUILD_DIR/prog/knock" blocking localhost 6379
+	assert_log "localhost:6379 \(127.0.0.1:1\): refused: Connection refused"
+}
+
+@test "debug tells of the library, its settings, and what it leaves alone" {
+	start_server tlsserver localhost handshake echo
+	export TLSSHIM_LOG_LEVEL=debug TLSSHIM_PORTS=1
+	shim "$PYTHON" -c '
+import socket, sys
+socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$PORT"
+	assert_log "tlsshim\[[0-9]+\] loaded: .*TLSSHIM_PORTS=1"
+	assert_log "127.0.0.1:$PORT: left alone: not selected by TLSSHIM_PORTS"
+}
+
+@test "without a free descriptor the refusal says so" {
+	start_server tlsserver localhost handshake echo
+	run shim bash -c 'ulimit -n 20; exec "$@"' bash "$PYTHON" -c '
+import os, socket, sys
+s = socket.socket()
+try:
+    while True: os.dup(0)
+except OSError: pass
+try:
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+except OSError as e:
+    print(e.errno)' "$PORT"
+	assert_output 24
+	assert_log "127.0.0.1:$PORT: refused: no descriptor is free, and a TLS connection takes two"
 }

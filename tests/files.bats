@@ -220,10 +220,10 @@ has_lines()
 	head -c 300 "$CA_DIR/other-ca.pem" >"$ca"
 	visits open
 	visits open
-	assert_equal "$(grep -c "a changed file is not used, what was read before stays in force: cannot read $ca" "$RUN_DIR/shim.log")" 1
+	assert_equal "$(grep -c "a changed file is not used, what was read before stays in force: TLSSHIM_CA_FILE: cannot read $ca" "$RUN_DIR/shim.log")" 1
 	rm "$ca"
 	visits open
-	assert_log 'stays in force: cannot read .*: No such file or directory'
+	assert_log 'stays in force: TLSSHIM_CA_FILE: cannot read .*: No such file or directory'
 	cp "$CA_DIR/other-ca.pem" "$ca"
 	visits "Permission denied"
 }

@@ -280,7 +280,7 @@ connected"
 	TLSSHIM_CA_FILE=$RUN_DIR/none run -99 shim "$BUILD_DIR/prog/confined" "$PORT" \
 		"chroot=$RUN_DIR/empty"
 	assert_output "connect: Permission denied"
-	assert_log "refused: cannot read $RUN_DIR/none"
+	assert_log "refused: TLSSHIM_CA_FILE: cannot read $RUN_DIR/none"
 	assert_wire_is_tls --connections 0
 }
 

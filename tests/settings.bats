@@ -157,43 +157,43 @@ accepted()
 
 @test "a CA file that cannot be used refuses every connection" {
 	export TLSSHIM_CA_FILE=$RUN_DIR/ca.pem
-	refused "cannot read $TLSSHIM_CA_FILE: No such file or directory"
+	refused "TLSSHIM_CA_FILE: cannot read $TLSSHIM_CA_FILE: No such file or directory"
 	: >"$TLSSHIM_CA_FILE"
-	refused "no certificate in $TLSSHIM_CA_FILE"
+	refused "TLSSHIM_CA_FILE: no certificate in $TLSSHIM_CA_FILE"
 	head -c 5000 /dev/urandom >"$TLSSHIM_CA_FILE"
-	refused "no certificate in $TLSSHIM_CA_FILE"
+	refused "TLSSHIM_CA_FILE: no certificate in $TLSSHIM_CA_FILE"
 	cp "$CA_DIR/ca.key" "$TLSSHIM_CA_FILE"
-	refused "no certificate in $TLSSHIM_CA_FILE"
+	refused "TLSSHIM_CA_FILE: no certificate in $TLSSHIM_CA_FILE"
 	sed '3s/..../AAAA/' "$CA_DIR/ca.pem" >"$TLSSHIM_CA_FILE"
-	refused "cannot read $TLSSHIM_CA_FILE: (a certificate|something) in it is damaged"
+	refused "TLSSHIM_CA_FILE: cannot read $TLSSHIM_CA_FILE: (a certificate|something) in it is damaged"
 	{ cat "$CA_DIR/ca.pem"; sed '5,$d' "$CA_DIR/other-ca.pem"; } >"$TLSSHIM_CA_FILE"
-	refused "cannot read $TLSSHIM_CA_FILE: (a certificate|something) in it is damaged"
+	refused "TLSSHIM_CA_FILE: cannot read $TLSSHIM_CA_FILE: (a certificate|something) in it is damaged"
 }
 
 @test "a CA file that is none refuses every connection, and nothing waits for it" {
 	export TLSSHIM_CA_FILE=$RUN_DIR
-	refused "cannot read $RUN_DIR: Is a directory"
+	refused "TLSSHIM_CA_FILE: cannot read $RUN_DIR: Is a directory \(TLSSHIM_CA_DIR is for directories\)"
 	mkfifo "$RUN_DIR/fifo"
 	export TLSSHIM_CA_FILE=$RUN_DIR/fifo
-	SHIM_TIMEOUT=10 refused "cannot read $RUN_DIR/fifo: not a regular file"
+	SHIM_TIMEOUT=10 refused "TLSSHIM_CA_FILE: cannot read $RUN_DIR/fifo: not a regular file"
 	export TLSSHIM_CA_FILE=/dev/zero
-	refused "cannot read /dev/zero: not a regular file"
+	refused "TLSSHIM_CA_FILE: cannot read /dev/zero: not a regular file"
 	ln -s loop "$RUN_DIR/loop"
 	export TLSSHIM_CA_FILE=$RUN_DIR/loop
-	refused "cannot read $RUN_DIR/loop: Too many levels of symbolic links"
+	refused "TLSSHIM_CA_FILE: cannot read $RUN_DIR/loop: Too many levels of symbolic links"
 }
 
 @test "a CA directory that cannot be used refuses every connection" {
 	unset TLSSHIM_CA_FILE
 	export TLSSHIM_CA_DIR=$RUN_DIR/ca.d
-	refused "cannot read the directory $TLSSHIM_CA_DIR: No such file or directory"
+	refused "TLSSHIM_CA_DIR: cannot read the directory $TLSSHIM_CA_DIR: No such file or directory"
 	mkdir "$TLSSHIM_CA_DIR"
-	refused "no certificate under a hashed name in $TLSSHIM_CA_DIR"
+	refused "TLSSHIM_CA_DIR: no certificate under a hashed name in $TLSSHIM_CA_DIR"
 	cp "$CA_DIR/ca.pem" "$TLSSHIM_CA_DIR"
-	refused "no certificate under a hashed name in $TLSSHIM_CA_DIR"
-	TLSSHIM_CA_DIR=$CA_DIR/ca.pem refused "cannot read the directory $CA_DIR/ca.pem: Not a directory"
+	refused "TLSSHIM_CA_DIR: no certificate under a hashed name in $TLSSHIM_CA_DIR"
+	TLSSHIM_CA_DIR=$CA_DIR/ca.pem refused "TLSSHIM_CA_DIR: cannot read the directory $CA_DIR/ca.pem: Not a directory"
 	export TLSSHIM_CA_FILE=$CA_DIR/ca.pem
-	refused "no certificate under a hashed name in $TLSSHIM_CA_DIR"
+	refused "TLSSHIM_CA_DIR: no certificate under a hashed name in $TLSSHIM_CA_DIR"
 }
 
 @test "a CA directory of hashed names is trusted, and a FIFO in it stops nobody" {
@@ -223,10 +223,10 @@ accepted()
 	export TLSSHIM_CA_FILE=$RUN_DIR/ca.pem
 	accepted "${as[@]}"
 	chmod 000 "$RUN_DIR/ca.pem" "$RUN_DIR/ca.d"
-	refused "cannot read $RUN_DIR/ca.pem: Permission denied" "${as[@]}"
+	refused "TLSSHIM_CA_FILE: cannot read $RUN_DIR/ca.pem: Permission denied" "${as[@]}"
 	unset TLSSHIM_CA_FILE
 	TLSSHIM_CA_DIR=$RUN_DIR/ca.d refused \
-		"cannot read the directory $RUN_DIR/ca.d: Permission denied" "${as[@]}"
+		"TLSSHIM_CA_DIR: cannot read the directory $RUN_DIR/ca.d: Permission denied" "${as[@]}"
 	chmod 700 "$RUN_DIR/ca.d"
 }
 

@@ -32,7 +32,11 @@ static int parse_certs(X509_STORE *store, BIO *bio, unsigned *n)
 {
 	X509 *cert;
 	int added;
+	char *start;
 
+	/* DER begins with a SEQUENCE. */
+	if (BIO_get_mem_data(bio, &start) > 0 && start[0] == 0x30)
+		return PEM_IS_DER;
 	/* _AUX reads "TRUSTED CERTIFICATE" as well, with its restrictions. */
 	while ((cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL))) {
 		added = X509_STORE_add_cert(store, cert);
@@ -126,5 +130,8 @@ const char *pem_error_text(int result)
 {
 	if (result == PEM_GARBAGE)
 		return "something in it is damaged";
+	if (result == PEM_IS_DER)
+		return "it is in DER, and PEM is expected: openssl x509 "
+		       "-inform der -in FILE -out FILE.pem";
 	return files_error_text(result);
 }

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #define PEM_GARBAGE (-3) /* one that cannot be parsed */
+#define PEM_IS_DER (-4)	 /* not text at all */
 
 /*
  * Adds every certificate of the file at path to the store (one that it has

@@ -274,6 +274,11 @@ void session_info(const struct tls_session *s, struct tls_info *info)
 	struct text subject = text_in(info->subject, sizeof(info->subject));
 	struct text issuer = text_in(info->issuer, sizeof(info->issuer));
 	struct text alpn = text_in(info->alpn, sizeof(info->alpn));
+	struct text names = text_in(info->names, sizeof(info->names));
+	struct text not_before =
+		text_in(info->not_before, sizeof(info->not_before));
+	struct text not_after =
+		text_in(info->not_after, sizeof(info->not_after));
 	const unsigned char *protocol = NULL;
 	unsigned n = 0;
 
@@ -289,4 +294,7 @@ void session_info(const struct tls_session *s, struct tls_info *info)
 		return;
 	describe_name(&subject, X509_get_subject_name(peer));
 	describe_name(&issuer, X509_get_issuer_name(peer));
+	describe_alt_names(&names, (X509 *)(uintptr_t)peer);
+	describe_date(&not_before, X509_get0_notBefore(peer));
+	describe_date(&not_after, X509_get0_notAfter(peer));
 }

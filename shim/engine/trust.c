@@ -206,10 +206,15 @@ static bool add_file(struct trust *t, const char *file, struct tls_failure *why)
 	files_note(t->files, file);
 	result = pem_load(t->store, file, &n);
 	if (result)
-		failure_set(why, TLS_FAIL_SETUP, "cannot read %s: %s", file,
-			pem_error_text(result));
+		failure_set(why, TLS_FAIL_SETUP,
+			"TLSSHIM_CA_FILE: cannot read %s: %s%s", file,
+			pem_error_text(result),
+			result == EISDIR
+				? " (TLSSHIM_CA_DIR is for directories)"
+				: "");
 	else if (!n)
-		failure_set(why, TLS_FAIL_SETUP, "no certificate in %s", file);
+		failure_set(why, TLS_FAIL_SETUP,
+			"TLSSHIM_CA_FILE: no certificate in %s", file);
 	return !result && n;
 }
 
@@ -222,11 +227,12 @@ static bool add_dir(struct trust *t, const char *dir, struct tls_failure *why)
 	error = each_hashed_name(dir, "", false, note_name, &found);
 	if (error)
 		failure_set(why, TLS_FAIL_SETUP,
-			"cannot read the directory %s: %s", dir,
+			"TLSSHIM_CA_DIR: cannot read the directory %s: %s", dir,
 			failure_errno_text(error));
 	else if (!found)
 		failure_set(why, TLS_FAIL_SETUP,
-			"no certificate under a hashed name in %s: run "
+			"TLSSHIM_CA_DIR: no certificate under a hashed name in "
+			"%s: run "
 			"\"openssl rehash %s\"",
 			dir, dir);
 	else if (!add_dirs(t, dir))
@@ -277,7 +283,8 @@ static bool add_default(struct trust *t, struct tls_failure *why)
 	if (!n && !has_dirs)
 		failure_set(why, TLS_FAIL_SETUP,
 			"no trust anchors: neither the file %s nor the "
-			"directory %s has any",
+			"directory %s has any; install ca-certificates, or set "
+			"TLSSHIM_CA_FILE",
 			file, dirs);
 	return n || has_dirs;
 }
