@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/syslog.h>
 #include <sys/un.h>
 #include <time.h>
@@ -242,14 +243,28 @@ static void follow_path(int fd)
 	replace(fd, file_open(O_CREAT));
 }
 
+/* Waits while another thread makes the file.  Bounded, for it may be this very
+ * thread, whose signal handler has something to say. */
+static void wait_for_file(void)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	for (int i = 0; i < 500 && log_is_missing; i++)
+		real(syscall)(SYS_nanosleep, &nap, NULL);
+}
+
 /* The file to write to, or -1. */
 static int current_file(void)
 {
 	int fd = own_fd();
 
-	if ((fd < 0 && !log_is_missing) ||
-		atomic_flag_test_and_set(&log_is_opening))
-		return fd;
+	if (fd < 0 && !log_is_missing)
+		return own_fd();
+	if (atomic_flag_test_and_set(&log_is_opening)) {
+		if (fd < 0)
+			wait_for_file();
+		return own_fd();
+	}
 	if (fd >= 0)
 		follow_path(fd);
 	else if (log_is_missing && adopt(file_open(O_CREAT)) == 0)
