@@ -11,12 +11,12 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "childenv.h"
 #include "idle.h"
 #include "inherit.h"
+#include "kernel.h"
 #include "map.h"
 #include "names.h"
 #include "real.h"
@@ -299,6 +299,9 @@ static const struct config unread_config = {
 static char process_storage[CONFIG_STORAGE_MAX];
 /* The thread that reads the settings, for ever after. */
 static void *_Atomic reader IDLE_DATA;
+/* By then that thread knows which connections are selected, for a library that
+ * connects inside a call of ours, and has no log yet. */
+static atomic_bool is_decided;
 
 static bool has_settings(char *const envp[])
 {
@@ -316,7 +319,7 @@ static const char *read_descriptor(int fd, struct rules_file *file)
 	ssize_t n = 1;
 	char *text;
 
-	if (fstat(fd, &st) < 0)
+	if (kernel_fstat(fd, &st) < 0)
 		return strerrordesc_np(errno);
 	if (!S_ISREG(st.st_mode))
 		return "it is not a regular file";
@@ -393,7 +396,7 @@ static void check_order(struct config *c)
 		log_format(c->error, sizeof(c->error),
 			"%.*s is loaded before libtlsshim.so and has a "
 			"connect() of its own, which decides where connections "
-			"go: put libtlsshim.so first in LD_PRELOAD",
+			"go: put libtlsshim.so in front of it in LD_PRELOAD",
 			4 * VALUE_QUOTE_MAX, other);
 }
 
@@ -426,6 +429,9 @@ static enum config_state parse_settings(void)
 	if (!config_selects(c) && !c->error[0] && !c->plaintext)
 		return CONFIG_IDLE;
 	check_order(c);
+	if (config_selects(c) && !c->error[0])
+		names_setup();
+	atomic_store(&is_decided, true);
 	log_set_style(c->log_style);
 	error = log_setup(c->log_sink, c->log_path, c->log_level);
 	/* Whoever had the log was perhaps another user: postfix's daemons. */
@@ -441,8 +447,6 @@ static enum config_state parse_settings(void)
 			VALUE_QUOTE_MAX, c->log_path ? c->log_path : "syslog",
 			strerrordesc_np(error));
 	tell_loaded();
-	if (config_selects(c) && !c->error[0])
-		names_setup();
 	inherit_setup(environ, c);
 	return CONFIG_ACTIVE;
 }
@@ -492,7 +496,8 @@ static const struct config *config_first(void)
 		config = wait_for_reader();
 		errno = saved_errno;
 	} else if (__atomic_load_n(&config_state, __ATOMIC_ACQUIRE) <
-		   CONFIG_IDLE) {
+			   CONFIG_IDLE &&
+		   !atomic_load(&is_decided)) {
 		config = &unread_config; /* a signal handler amid the reading */
 	}
 	return config;

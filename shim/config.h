@@ -166,8 +166,10 @@ static inline enum config_unreached config_unreached(
  * first call reads the environment; where ports are selected it makes the
  * name memory (names_setup()), and where connections must be looked at it
  * sets up the log (a log file that cannot be opened is an error like any
- * other).  Other threads wait for it.  A signal handler that comes in between
- * gets settings whose error refuses everything.  Leaves errno as found.
+ * other).  Other threads wait for it.  What comes in between in the same
+ * thread, a signal handler or a library that is preloaded too, gets the
+ * settings once they are parsed, before the log is set up, and until then some
+ * whose error refuses everything.  Leaves errno as found.
  */
 const struct config *config_get(void);
 

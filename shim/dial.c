@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "carry.h"
 #include "config.h"
 #include "contexts.h"
@@ -20,6 +19,7 @@
 #include "goodbye.h"
 #include "highfd.h"
 #include "keeper.h"
+#include "kernel.h"
 #include "log.h"
 #include "names.h"
 #include "origin.h"
@@ -106,7 +106,7 @@ static bool name_sibling(int fd, uintptr_t cell, void *arg)
 	struct stat st;
 
 	if (cell <= FDTAB_NOTES && (cell & FDTAB_MARKED) &&
-		fstat(fd, &st) == 0 && st.st_ino == all->file.st_ino &&
+		kernel_fstat(fd, &st) == 0 && st.st_ino == all->file.st_ino &&
 		st.st_dev == all->file.st_dev)
 		name_it(all, fd);
 	return true;
@@ -117,8 +117,8 @@ static bool name_sibling(int fd, uintptr_t cell, void *arg)
 static bool set_numbers(struct conn *c, int fd)
 {
 	struct naming all = {.c = c};
-	bool copied =
-		fdtab_has_note(fd, FDTAB_MARKED) && fstat(fd, &all.file) == 0;
+	bool copied = fdtab_has_note(fd, FDTAB_MARKED) &&
+		      kernel_fstat(fd, &all.file) == 0;
 
 	name_it(&all, fd);
 	if (copied)

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include "kernel.h"
 #include "library.h"
 #include "log.h"
 #include "map.h"
@@ -34,7 +34,7 @@ bool inherit_is_at_its_path(void)
 {
 	int saved_errno = errno;
 	struct stat st;
-	bool is = library && stat(library, &st) == 0 &&
+	bool is = library && kernel_stat_at(AT_FDCWD, library, &st) == 0 &&
 		  st.st_dev == library_dev && st.st_ino == library_ino;
 
 	errno = saved_errno;
@@ -170,7 +170,7 @@ static void add_library(struct making *m, const char *path, const char *list)
 	}
 	add(m, path, "");
 	library = start + strlen(PRELOAD);
-	if (stat(library, &st) < 0) {
+	if (kernel_stat_at(AT_FDCWD, library, &st) < 0) {
 		library = NULL;
 		return;
 	}

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "fdtab.h"
 #include "highfd.h"
+#include "kernel.h"
 #include "log_terminal.h"
 #include "real.h"
 #include "sock.h"
@@ -83,7 +84,7 @@ static int own_fd(void)
 	int fd = atomic_load_explicit(&log_fd, memory_order_acquire);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || kernel_fstat(fd, &st) < 0)
 		return -1;
 	return is_file(&st, &log_id) || is_file(&st, &log_next_id) ? fd : -1;
 }
@@ -206,7 +207,7 @@ static int adopt(int fd)
 	if (fd < 0)
 		return errno;
 	fd = highfd_move(fd);
-	if (fstat(fd, &st) < 0 || !fdtab_hide(fd, NULL)) {
+	if (kernel_fstat(fd, &st) < 0 || !fdtab_hide(fd, NULL)) {
 		real(close)(fd);
 		return ENOMEM;
 	}
@@ -223,7 +224,7 @@ static void replace(int old, int fd)
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0) {
+	if (kernel_fstat(fd, &st) == 0) {
 		log_next_id = id_of(&st);
 		if (real(dup3)(fd, old, O_CLOEXEC) >= 0)
 			log_id = log_next_id;
@@ -238,7 +239,7 @@ static void follow_path(int fd)
 {
 	struct stat st;
 
-	if (stat(log_path, &st) == 0 ? is_file(&st, &log_id) : errno != ENOENT)
+	if (kernel_fstatat(AT_FDCWD, log_path, &st, 0) == 0 ? is_file(&st, &log_id) : errno != ENOENT)
 		return;
 	replace(fd, file_open(O_CREAT));
 }
@@ -387,7 +388,7 @@ static bool stderr_is_file(void)
 {
 	struct stat st;
 
-	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+	return kernel_fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 void log_enter_relay(bool opening)

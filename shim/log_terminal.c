@@ -6,9 +6,9 @@
 #include "log_terminal.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include "kernel.h"
 #include "real.h"
 
 static char path[64];
@@ -18,7 +18,7 @@ static bool is_noted(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_dev == noted.st_dev &&
+	return kernel_fstat(fd, &st) == 0 && st.st_dev == noted.st_dev &&
 	       st.st_ino == noted.st_ino && st.st_rdev == noted.st_rdev &&
 	       st.st_ctim.tv_sec == noted.st_ctim.tv_sec &&
 	       st.st_ctim.tv_nsec == noted.st_ctim.tv_nsec;
@@ -29,7 +29,8 @@ bool log_terminal_note(void)
 	struct termios attributes;
 	ssize_t n;
 
-	if (fstat(STDERR_FILENO, &noted) < 0 || !S_ISCHR(noted.st_mode) ||
+	if (kernel_fstat(STDERR_FILENO, &noted) < 0 ||
+		!S_ISCHR(noted.st_mode) ||
 		tcgetattr(STDERR_FILENO, &attributes) < 0)
 		return false;
 	n = readlink("/proc/self/fd/2", path, sizeof(path) - 1);

@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#include "kernel.h"
 #include "names_live.h"
 #include "names_lock.h"
 #include "names_memory.h"
@@ -53,8 +54,8 @@ static struct credentials own_credentials(void)
 {
 	struct credentials c = {{0}, {0}};
 
-	getresuid(&c.users[0], &c.users[1], &c.users[2]);
-	getresgid(&c.groups[0], &c.groups[1], &c.groups[2]);
+	kernel_getresuid(&c.users[0], &c.users[1], &c.users[2]);
+	kernel_getresgid(&c.groups[0], &c.groups[1], &c.groups[2]);
 	return c;
 }
 

@@ -9,12 +9,11 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 #include "config.h"
 #include "inherit.h"
+#include "kernel.h"
 #include "library.h"
 #include "log.h"
 #include "program.h"
@@ -136,7 +135,8 @@ static int open_program(int dir, const char *path, int flags, struct stat *st)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_mode & 0111)
+	if (kernel_fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
+		st->st_mode & 0111)
 		return fd;
 	real(close)(fd);
 	errno = EACCES;
@@ -146,7 +146,7 @@ static int open_program(int dir, const char *path, int flags, struct stat *st)
 /* After EACCES: is it one that may be executed and not read? */
 static bool is_unreadable(int dir, const char *path, struct stat *st)
 {
-	return fstatat(dir, path, st, 0) == 0 && S_ISREG(st->st_mode) &&
+	return kernel_stat_at(dir, path, st) == 0 && S_ISREG(st->st_mode) &&
 	       faccessat(dir, path, X_OK, AT_EACCESS) == 0;
 }
 
@@ -253,10 +253,10 @@ static enum reason reason_of_rights(int fd, const struct stat *st)
 	ssize_t n = 0;
 	struct statvfs fs;
 
-	getresuid(&rights.uid, &rights.euid, &saved_uid);
-	getresgid(&rights.gid, &rights.egid, &saved_gid);
+	kernel_getresuid(&rights.uid, &rights.euid, &saved_uid);
+	kernel_getresgid(&rights.gid, &rights.egid, &saved_gid);
 	if (fd >= 0 && rights.uid != 0)
-		n = fgetxattr(fd, "security.capability", capabilities,
+		n = kernel_fgetxattr(fd, "security.capability", capabilities,
 			sizeof(capabilities));
 	rights.n_capabilities = n > 0 ? (size_t)n : 0;
 	if (program_may_gain(&rights)) {

@@ -66,7 +66,7 @@ print(urllib.request.urlopen(sys.argv[1]).read().decode().strip())
 	done
 }
 
-@test "proxychains4 starts a program that has the shim in front" {
+@test "proxychains4 and torsocks start a program that has the shim in front" {
 	skip_if_sanitized "the proxies' libraries have no part in it"
 	local SHIM
 	add_host db.test 192.0.2.1
@@ -79,6 +79,17 @@ print(urllib.request.urlopen(sys.argv[1]).read().decode().strip())
 	assert_output "$MARKER"
 	assert_tls db.test
 	assert_equal "$(<"$SOCKS_DIR/asked")" "192.0.2.1 $PORT"
+	# The wrappers put their libraries first, and the shim puts itself there
+	# again.  By number: torsocks asks Tor for names.
+	export TLSSHIM_SERVER_NAME=db.test
+	for wrapper in "proxychains4 -q -f $PROXYCHAINS_CONF_FILE" torsocks; do
+		start_server tlsserver db.test handshake http
+		# shellcheck disable=SC2086
+		run -0 shim $wrapper curl -sS "http://192.0.2.1:$PORT/say/$MARKER"
+		assert_output "$MARKER"
+		assert_tls db.test
+		assert_equal "$(tail -n 1 "$SOCKS_DIR/asked")" "192.0.2.1 $PORT"
+	done
 }
 
 @test "a socket that a proxy puts in the place of the shim's is not inherited" {
@@ -105,7 +116,7 @@ print(subprocess.run(["sh", "-c", "ls -l /proc/self/fd"], close_fds=False,
 		rm -f "$RUN_DIR/shim.log"
 		run before "$library" curl -sS "http://db.test:$PORT/say/$MARKER"
 		assert_failure
-		assert_log "refused: $library is loaded before libtlsshim.so and has a connect\(\) of its own.*put libtlsshim.so first in LD_PRELOAD"
+		assert_log "refused: $library is loaded before libtlsshim.so and has a connect\(\) of its own.*put libtlsshim.so in front of it in LD_PRELOAD"
 	done
 	assert_wire_silent
 	assert_equal "$(<"$SOCKS_DIR/asked")" ""
@@ -184,6 +195,45 @@ print(subprocess.run(["sh", "-c", "ls -l /proc/self/fd"], close_fds=False,
 	SOCKET_WRAPPER_DIR=$RUN_DIR/sockets run shim curl -sS \
 		"http://127.0.0.1:$PORT/say/$MARKER"
 	assert_failure
+}
+
+# Its fstat() and stat() ask a server of its own, whose port nothing selects.
+@test "fakeroot-tcp, which connects inside the C library's calls, with a log, a configuration, plaintext denied" {
+	skip_if_sanitized "its calls come before the sanitizer's"
+	local setting way
+	printf '%s\n' "[db.test:5432]" >"$RUN_DIR/rules"
+	export TLSSHIM_PORTS=1
+	for setting in "TLSSHIM_LOG=$RUN_DIR/fakeroot.log" \
+		"TLSSHIM_CONFIG=$RUN_DIR/rules" TLSSHIM_PLAINTEXT=loopback; do
+		for way in before behind; do
+			rm -f "$RUN_DIR/file"
+			touch "$RUN_DIR/file"
+			under_fakeroot "$way" "$setting" sh -c \
+				'chown 5:6 "$1" && stat -c %u:%g "$1"' sh "$RUN_DIR/file"
+			assert_success
+			assert_output 5:6
+		done
+	done
+	# What is refused has its line, and nobody waits for himself.
+	under_fakeroot before TLSSHIM_PLAINTEXT=deny \
+		"TLSSHIM_LOG=$RUN_DIR/fakeroot.log" stat "$RUN_DIR/file"
+	assert_failure 1
+	assert_file_contains "$RUN_DIR/fakeroot.log" "refused: plaintext is denied"
+}
+
+# under_fakeroot before|behind [SETTING=VALUE]... COMMAND...: as `run`.  Its
+# wrapper puts its library in front.
+under_fakeroot()
+{
+	local SHIM way=$1
+	local own="LD_PRELOAD=libfakeroot-tcp.so $(preloads)"
+	shift
+
+	if [[ $way == behind ]]; then
+		own="LD_PRELOAD=$(preloads) libfakeroot-tcp.so"
+	fi
+	shim_env
+	run timeout -k 5 60 fakeroot-tcp env "${SHIM[@]}" "$own" "$@"
 }
 
 # --- looking functions up
