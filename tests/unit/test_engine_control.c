@@ -6,6 +6,7 @@
 #include "engine_lab.h"
 
 #include <openssl/ssl.h>
+#include "engine/control.h"
 
 static const struct tls_engine *const tls = &tlsshim_engine;
 
@@ -102,6 +103,31 @@ static void what_we_send_counts_as_data(void **state)
 		lab_serve(&l);
 	}
 	assert_int_equal(l.n_got, 200);
+	lab_close(&l);
+}
+
+/* A connection may be idle for months, and its peer changes keys now and
+ * then. */
+static void what_came_a_minute_ago_is_forgiven(void **state)
+{
+	struct lab l;
+	int i, round;
+
+	(void)state;
+	lab_connect_quiet(&l, NULL);
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < 30; i++)
+			rekey(&l, SSL_KEY_UPDATE_NOT_REQUESTED);
+		assert_int_equal(tls->probe(l.client), TLS_WANT_READ);
+		l.client->control.since -= CONTROL_SECONDS;
+	}
+	/* What came within the minute is not. */
+	for (i = 0; i < 20; i++)
+		rekey(&l, SSL_KEY_UPDATE_NOT_REQUESTED);
+	assert_int_equal(tls->probe(l.client), TLS_WANT_READ);
+	for (i = 0; i < 20; i++)
+		rekey(&l, SSL_KEY_UPDATE_NOT_REQUESTED);
+	assert_flood(&l, "key updates");
 	lab_close(&l);
 }
 
@@ -226,6 +252,7 @@ int main(void)
 		cmocka_unit_test(more_key_updates_in_a_row_end_the_session),
 		cmocka_unit_test(they_end_it_a_few_at_a_time_as_well),
 		cmocka_unit_test(what_we_send_counts_as_data),
+		cmocka_unit_test(what_came_a_minute_ago_is_forgiven),
 		cmocka_unit_test(tickets_without_end_end_the_session),
 		cmocka_unit_test(
 			renegotiation_asked_for_without_end_ends_the_session),
