@@ -239,7 +239,8 @@ static void follow_path(int fd)
 {
 	struct stat st;
 
-	if (kernel_fstatat(AT_FDCWD, log_path, &st, 0) == 0 ? is_file(&st, &log_id) : errno != ENOENT)
+	if (kernel_stat_at(AT_FDCWD, log_path, &st) == 0 ? is_file(&st, &log_id)
+							 : errno != ENOENT)
 		return;
 	replace(fd, file_open(O_CREAT));
 }
