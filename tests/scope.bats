@@ -225,10 +225,10 @@ print(subprocess.run(["sh", "-c", "ls -l /proc/self/fd"], close_fds=False,
 # wrapper puts its library in front.
 under_fakeroot()
 {
-	local SHIM way=$1
-	local own="LD_PRELOAD=libfakeroot-tcp.so $(preloads)"
+	local SHIM way=$1 own
 	shift
 
+	own="LD_PRELOAD=libfakeroot-tcp.so $(preloads)"
 	if [[ $way == behind ]]; then
 		own="LD_PRELOAD=$(preloads) libfakeroot-tcp.so"
 	fi
