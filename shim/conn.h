@@ -245,7 +245,8 @@ void conn_return_nodelay(struct conn *c);
  * than the program knows of. */
 void conn_fail_tcp(struct conn *c, int error);
 
-/* The errno of a failure (DESIGN: what the program sees when it fails). */
+/* The errno value that a failure gives the program (README, "When it fails").
+ */
 int conn_errno(const struct tls_failure *failure);
 
 /* An open connection's reading failed: logs, ends both directions, and keeps
