@@ -87,8 +87,8 @@ print("calls are short" if longest["call"] < 0.5 else "a call was long")
 ' "$PORT" "$GOOD" "${@:3}"
 	assert_line --index 0 "$1"
 	sanitized || assert_line "calls are short"
-	assert_log "localhost:$PORT: $2"
-	assert_equal "$(grep -c "localhost:$PORT: [cr]" "$RUN_DIR/shim.log")" "${LINES_OF_IT:-2}"
+	assert_log "localhost:$PORT \([^ ]*\): $2"
+	assert_equal "$(grep -c "localhost:$PORT ([^ ]*): [cr]" "$RUN_DIR/shim.log")" "${LINES_OF_IT:-2}"
 	echo "# $BATS_TEST_DESCRIPTION: ${lines[1]}" >&3
 }
 
