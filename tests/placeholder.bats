@@ -57,13 +57,13 @@ LIBC_NOTHING="libc's write EPIPE, read ENOTCONN, send EPIPE"
 	around raw-connect 1 ECONNREFUSED "$NOTHING"
 }
 @test "a child forked before connect()" {
-	around fork-before 2 "$NOTHING" "$LIBC_NOTHING" "connection $MARKER"
+	around fork-before 2 "$RELAYED" "$LIBC_RELAYED" "connection $MARKER"
 }
 @test "a child forked after connect()" {
 	around fork-after 2 "$RELAYED" "$LIBC_RELAYED" "connection $MARKER"
 }
 @test "a child made with _Fork() before connect()" {
-	around bare-fork-before 2 "$NOTHING" "$LIBC_NOTHING" "connection $MARKER"
+	around bare-fork-before 2 "$RELAYED" "$LIBC_RELAYED" "connection $MARKER"
 }
 @test "a child made with _Fork() after connect()" {
 	around bare-fork-after 2 "$RELAYED" "$LIBC_RELAYED" "connection $MARKER"
@@ -132,7 +132,8 @@ vfork-and-connect: connection $MARKER"
 	NO_RECORDER=1 start_server tlsserver localhost handshake echo
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		TLSSHIM_LOG_LEVEL=error run -0 shim "$BUILD_DIR/prog/forks" "$PORT" 4 7
-		assert_output "children: 7, connections: many"
+		# How many the threads get done beside seven forks is a matter of time.
+		assert_output --regexp "^children: 7, connections: (many|few)\$"
 	done
 }
 

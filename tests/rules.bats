@@ -64,7 +64,7 @@ knocks()
 ca-file = $CA_DIR/ca.pem"
 	knocks blocking localhost "$tls" blocking localhost "$PORT"
 	assert_equal "$(grep -c "blocking: open, $MARKER" <<<"$output")" 2
-	assert_log "localhost:$tls: connected"
+	assert_log "localhost:$tls \([^ ]*\): connected"
 	refute_log ":$PORT:"
 }
 

@@ -18,6 +18,7 @@
  * and, where the client still listens, the line "done".
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -126,7 +127,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), little = 4096;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), little = 4096, on = 1;
 
 	if (argc != 5)
 		return 2;
@@ -135,6 +136,8 @@ int main(int argc, char **argv)
 	set_up(argv);
 	/* What it does not read shall not fit. */
 	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+	/* Nor does it wait for acknowledgements between its messages. */
+	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(listener, (void *)&addr, sizeof(addr)) < 0 ||
 		listen(listener, 64) < 0 ||
 		getsockname(listener, (void *)&addr, &len) < 0)
