@@ -381,15 +381,24 @@ static int start(struct conn *c, int fd, bool nonblocking)
 	return give_up(c, fd, errno);
 }
 
+/* What a log line begins with where there is no connection. */
+static void describe(char where[CONN_DESTINATION_MAX],
+	const struct sockaddr *addr, const struct names_found *found)
+{
+	char dialled[POLICY_ADDRESS_MAX];
+
+	policy_dialled(dialled, sizeof(dialled), addr, 0);
+	policy_endpoint(where, CONN_DESTINATION_MAX,
+		found->n ? found->names[0] : NULL, addr, dialled);
+}
+
 /* Before there is a connection. */
 static int refuse_early(const struct sockaddr *addr,
 	const struct names_found *found, int err, const char *why)
 {
-	char where[CONN_DESTINATION_MAX], dialled[POLICY_ADDRESS_MAX];
+	char where[CONN_DESTINATION_MAX];
 
-	policy_dialled(dialled, sizeof(dialled), addr, 0);
-	policy_endpoint(where, sizeof(where), found->n ? found->names[0] : NULL,
-		addr, dialled);
+	describe(where, addr, found);
 	report_refused_early(where, err, why);
 	return fail(err);
 }
@@ -437,13 +446,11 @@ static void hand_over(int fd)
 static void tell_left_alone(
 	int fd, const struct sockaddr *addr, const struct names_found *found)
 {
-	char where[CONN_DESTINATION_MAX], dialled[POLICY_ADDRESS_MAX];
+	char where[CONN_DESTINATION_MAX];
 
 	if (!log_wants(LOG_LEVEL_DEBUG) || kind_of(fd) != KIND_TCP)
 		return;
-	policy_dialled(dialled, sizeof(dialled), addr, 0);
-	policy_endpoint(where, sizeof(where), found->n ? found->names[0] : NULL,
-		addr, dialled);
+	describe(where, addr, found);
 	log_line(LOG_LEVEL_DEBUG,
 		"%s: left alone: not selected by TLSSHIM_PORTS or a section "
 		"of TLSSHIM_CONFIG, or exempted by one",
