@@ -75,6 +75,7 @@ struct conn {
 	bool nonblocking;    /* what we know of the placeholder's O_NONBLOCK */
 	bool maybe_readable; /* a read might succeed without the kernel */
 	bool read_end;	     /* nothing more will be read */
+	bool broken;	     /* the session failed: no byte passes any more */
 	bool break_told;     /* the program knows why it broke */
 	bool end_known;	     /* behind what is decrypted there is an end */
 	bool read_shut;	     /* SHUT_RD */

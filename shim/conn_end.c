@@ -91,8 +91,10 @@ static void end_real(struct conn *c)
 static void hear_refusal(struct conn *c)
 {
 	if (!c->read_end && report_is_early(c) &&
-		c->tls->probe(c->session) == TLS_FAILED)
+		c->tls->probe(c->session) == TLS_FAILED) {
+		c->broken = true;
 		report_broken(c, c->tls->failure(c->session), false);
+	}
 }
 
 /* Sends what was accepted, close_notify, and the FIN.  false: the kernel does
@@ -110,7 +112,8 @@ static bool say_goodbye(struct conn *c)
 	if (!c->end_reported)
 		report_closed(c);
 	c->end_reported = true;
-	if (wants_reset(c))
+	/* To a session that has failed nothing can be sent, by a relay either. */
+	if (c->broken || wants_reset(c))
 		return true;
 	real(ioctl)(c->real, SIOCOUTQ, &unsent);
 	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {

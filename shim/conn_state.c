@@ -77,6 +77,7 @@ void conn_break(struct conn *c)
 {
 	const struct tls_failure *failure = c->tls->failure(c->session);
 
+	c->broken = true;
 	c->error = c->break_told ? 0 : conn_errno(failure);
 	c->read_end = true;
 	c->write_end = true;

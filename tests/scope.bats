@@ -130,7 +130,7 @@ print(subprocess.run(["sh", "-c", "ls -l /proc/self/fd"], close_fds=False,
 	run -1 before "$RUN_DIR/copy/libtlsshim.so" \
 		"$BUILD_DIR/prog/own_connect" "$PORT"
 	assert_output "connect: Permission denied"
-	assert_log "refused: another copy of libtlsshim.so, $RUN_DIR/copy/libtlsshim.so, is loaded before this one: name one of them in LD_PRELOAD"
+	assert_log "refused: two copies of libtlsshim.so are loaded, $RUN_DIR/copy/libtlsshim.so and $BUILD_DIR/libtlsshim.so: name one of them in LD_PRELOAD"
 	assert_wire_silent
 }
 

@@ -6,7 +6,7 @@
  *	tls_fat CHAIN KEY PORT_FILE
  *
  * Listens on all addresses, writes its port to PORT_FILE, whole at once, and
- * serves one connection after the other: handshake, four tickets of 45 KB,
+ * serves one connection after the other: handshake, one ticket of 45 KB,
  * echo what comes first, close.
  */
 #include <netinet/in.h>
@@ -37,7 +37,7 @@ static SSL_CTX *make_context(const char *chain, const char *key)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
-	SSL_CTX_set_num_tickets(ctx, 4);
+	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_session_ticket_cb(ctx, fatten, NULL, NULL);
 	if (SSL_CTX_use_certificate_chain_file(ctx, chain) != 1 ||
 		SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
