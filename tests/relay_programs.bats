@@ -5,7 +5,7 @@
 # hook sees them.
 
 load lib/programs
-export SHIM_TIMEOUT=20
+export SHIM_TIMEOUT=60
 
 # A server behind a TLS terminator; PLAIN is its port.
 start_terminator()

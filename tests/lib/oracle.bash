@@ -38,7 +38,7 @@ setup_oracle()
 {
 	unset "${!TLSSHIM_@}"
 	export ORACLE_PEER=$BATS_FILE_TMPDIR/peer
-	export SHIM_TIMEOUT=20
+	export SHIM_TIMEOUT=60
 	SESSION=$BATS_TEST_NUMBER
 }
 
