@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the program's socket was told before connect(), for the real one.
- * Knows options, addresses and signals of readiness; of connections nothing.
+ * Knows options and addresses; of connections nothing.
  */
 #include "carry.h"
 
@@ -157,18 +157,6 @@ static int carry_bind(int from, int to)
 	return 0;
 }
 
-/* Signals of readiness (O_ASYNC) come from the socket that has the traffic. */
-static void carry_owner(int from, int to)
-{
-	int flags = real(fcntl)(from, F_GETFL);
-
-	if (flags < 0 || !(flags & O_ASYNC))
-		return;
-	real(fcntl)(to, F_SETOWN, real(fcntl)(from, F_GETOWN));
-	real(fcntl)(to, F_SETSIG, real(fcntl)(from, F_GETSIG));
-	real(fcntl)(to, F_SETFL, O_ASYNC);
-}
-
 /* One that is not of the classic kind cannot be read. */
 static bool has_filter(int fd)
 {
@@ -220,6 +208,5 @@ int carry_over(int from, int to, char *why, unsigned size)
 			strerrordesc_np(err));
 		return err;
 	}
-	carry_owner(from, to);
 	return 0;
 }

@@ -73,6 +73,7 @@ struct conn {
 	bool error_spent;    /* FAILED, and SO_ERROR told the error */
 	bool told;	     /* a connect() has answered 0 */
 	bool nonblocking;    /* what we know of the placeholder's O_NONBLOCK */
+	bool async;	     /* O_ASYNC was set before connect() */
 	bool maybe_readable; /* a read might succeed without the kernel */
 	bool read_end;	     /* nothing more will be read */
 	bool broken;	     /* the session failed: no byte passes any more */

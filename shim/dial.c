@@ -442,6 +442,25 @@ static void hand_over(int fd)
 	errno = saved_errno;
 }
 
+static bool has_failed(struct conn *c)
+{
+	bool failed = false;
+
+	if (conn_lock(c) == 0) {
+		failed = c->state == CONN_FAILED;
+		conn_unlock(c);
+	}
+	return failed;
+}
+
+/* O_ASYNC: the kernel sends the signals, of the socket that the program has. */
+static void give_signals(struct conn *c, int fd)
+{
+	plug_fd(fd);
+	if (has_failed(c))
+		plug_refused(fd);
+}
+
 /* For debugging: why is this connection not TLS? */
 static void tell_left_alone(
 	int fd, const struct sockaddr *addr, const struct names_found *found)
@@ -499,6 +518,8 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		r = start(c, fd, c->nonblocking);
 		if (shared && (r == 0 || is_under_way()))
 			hand_over(fd);
+		if (c->async)
+			give_signals(c, fd);
 	} else {
 		r = fail(r);
 	}

@@ -10,6 +10,7 @@
 #include "epollset.h"
 #include "numbers.h"
 #include "origin.h"
+#include "sockopt.h"
 
 /* ---- copies ---- */
 
@@ -37,34 +38,13 @@ HOOK int dup3(int from, int to, int flags)
 	return numbers_copied(from, real(dup3)(from, to, flags));
 }
 
-/* F_SETFL: the placeholder has the flags; signals of readiness (O_ASYNC) can
- * come from the real socket only. */
-static int set_flags(struct conn *c, int fd, long arg)
-{
-	int r = real(fcntl)(fd, F_SETFL, arg);
-
-	if (r < 0 || conn_lock(c) != 0)
-		return r;
-	c->nonblocking = (arg & O_NONBLOCK) != 0;
-	if (arg & O_ASYNC)
-		real(fcntl)(c->real, F_SETFL, arg & ~O_NONBLOCK);
-	conn_unlock(c);
-	return r;
-}
-
+/* The placeholder has flags and owner. */
 static int control(struct conn *c, int fd, int cmd, long arg)
 {
 	if (c == &conn_hidden)
 		return fail(EBADF);
-	switch (cmd) {
-	case F_SETFL:
-		return set_flags(c, fd, arg);
-	case F_SETOWN:
-	case F_SETOWN_EX:
-	case F_SETSIG:
-		real(fcntl)(c->real, cmd, arg);
-		break;
-	}
+	if (cmd == F_SETFL)
+		return sockopt_set_flags(c, fd, arg);
 	return real(fcntl)(fd, cmd, arg);
 }
 

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "map.h"
 #include "mutex.h"
+#include "quiet.h"
 #include "real.h"
 #include "relay.h"
 #include "sock.h"
@@ -56,18 +57,19 @@ struct plan {
 	struct relay_leg *legs;
 	unsigned n, room;
 	size_t mapped;
+	sigset_t signals; /* that were blocked before */
 };
 
 /* ---- the placeholder's other end ---- */
 
-static int listen_on(const union policy_addr *addr, socklen_t len)
+static int listen_on(const union policy_addr *addr, socklen_t len, bool accepts)
 {
 	int s = real(socket)(addr->any.sa_family,
 		SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (s < 0)
 		return -1;
-	if (bind(s, &addr->any, len) == 0 && listen(s, 8) == 0)
+	if (bind(s, &addr->any, len) == 0 && (!accepts || listen(s, 8) == 0))
 		return s;
 	real(close)(s);
 	return -1;
@@ -76,9 +78,14 @@ static int listen_on(const union policy_addr *addr, socklen_t len)
 static bool wait_for(int fd, short events, int64_t end)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	int64_t left = (end - conn_now()) / 1000000;
+	int64_t left;
+	int r;
 
-	return left > 0 && real(poll)(&p, 1, (int)left) > 0;
+	do {
+		left = (end - conn_now()) / 1000000;
+		r = left > 0 ? real(poll)(&p, 1, (int)left) : 0;
+	} while (r < 0 && errno == EINTR);
+	return r > 0;
 }
 
 /* Accepts the placeholder, and nobody else: whoever comes first from
@@ -146,7 +153,7 @@ static int plug_at(const struct leaving *one, union policy_addr *at,
 	int fd = one->fd;
 	union policy_addr to;
 	socklen_t to_len = sizeof(to);
-	int listener = listen_on(at, len), inner = -1;
+	int listener = listen_on(at, len, true), inner = -1;
 
 	if (listener < 0)
 		return -1;
@@ -275,7 +282,8 @@ static void refuse(const struct leaving *one, const char *why)
 	sock_int(one->fd, SOL_SOCKET, SO_ERROR);
 	log_line(LOG_LEVEL_ERROR,
 		"%s: cannot hand the connection over to a relay: %s; whoever "
-		"uses it outside this process gets EPIPE and ENOTCONN",
+		"uses it outside this process gets EPIPE and ENOTCONN, and "
+		"O_ASYNC gives no signals",
 		one->c->destination, why);
 }
 
@@ -390,6 +398,12 @@ static void hand_over(struct plan *plan)
 	gate_open();
 }
 
+static void unlock_plugging(const struct plan *plan)
+{
+	mutex_unlock(&plugging);
+	quiet_end(&plan->signals);
+}
+
 static void finish(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
@@ -399,7 +413,7 @@ static void finish(struct plan *plan)
 		conn_put(plan->all[i].c);
 	}
 	munmap(plan->legs, plan->mapped);
-	mutex_unlock(&plugging);
+	unlock_plugging(plan);
 }
 
 static void run(struct plan *plan)
@@ -410,14 +424,25 @@ static void run(struct plan *plan)
 	finish(plan);
 }
 
+/*
+ * No handler of the program's runs in this thread meanwhile.  With O_ASYNC the
+ * placeholder signals that it is connected: whoever then read would find it
+ * half handed over, and what interrupts connect() would pass for a loopback
+ * that cannot be reached.
+ */
 static bool begin(struct plan *plan)
 {
 	memset(plan, 0, sizeof(*plan));
-	if (!atomic_load(&conn_count) || !lock_plugging())
+	if (!atomic_load(&conn_count))
 		return false;
+	quiet_begin(&plan->signals);
+	if (!lock_plugging()) {
+		quiet_end(&plan->signals);
+		return false;
+	}
 	if (make_room(plan))
 		return true;
-	mutex_unlock(&plugging);
+	unlock_plugging(plan);
 	return false;
 }
 
@@ -460,6 +485,29 @@ bool plug_fd(int fd)
 	}
 	errno = saved_errno;
 	return true;
+}
+
+void plug_refused(int fd)
+{
+	union policy_addr to = {.in = {.sin_family = AF_INET,
+					.sin_addr = {htonl(INADDR_LOOPBACK)}}};
+	socklen_t len = sizeof(to.in);
+	int saved_errno = errno, nobody;
+	sigset_t signals;
+
+	quiet_begin(&signals);
+	nobody = listen_on(&to, len, false);
+	if (nobody >= 0 && sock_same_network(nobody, fd) &&
+		real(getsockname)(nobody, &to.any, &len) == 0) {
+		if (sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
+			policy_map_v4(&to, &len);
+		connect_to(fd, false, &to, len, conn_now() + LOOPBACK_NS);
+		sock_int(fd, SOL_SOCKET, SO_ERROR);
+	}
+	if (nobody >= 0)
+		real(close)(nobody);
+	quiet_end(&signals);
+	errno = saved_errno;
 }
 
 bool plug_rest(struct conn *c)

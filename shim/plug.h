@@ -31,6 +31,13 @@ void plug_inheritable(void);
 bool plug_fd(int fd);
 
 /*
+ * A connection failed before it could be handed over, and the program wants
+ * signals of readiness: the kernel sends those of a failed connect() for the
+ * placeholder, which stays connected to nothing.  errno is left as found.
+ */
+void plug_refused(int fd);
+
+/*
  * What the kernel does not take of a connection that ends: a relay sends it,
  * with close_notify.  No lock is held.  false: it is still the caller's affair.
  */

@@ -6,6 +6,7 @@
 #include "sockopt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "fail.h"
+#include "plug.h"
 #include "real.h"
 #include "sock.h"
 #include "user_memory.h"
@@ -42,6 +44,7 @@ void sockopt_learn(struct conn *c, int fd)
 	socklen_t len = sizeof(low);
 
 	c->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+	c->async = flags >= 0 && (flags & O_ASYNC);
 	c->receive_timeout = timeout_of(fd, SO_RCVTIMEO);
 	c->send_timeout = timeout_of(fd, SO_SNDTIMEO);
 	real(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
@@ -213,6 +216,63 @@ int sockopt_set(struct conn *c, int fd, int level, int name, const void *value,
 	return r;
 }
 
+/* ---- signals of readiness ---- */
+
+/*
+ * Before O_ASYNC is set: the kernel sends the signals, so the program needs a
+ * socket of which the kernel knows what it does.  Of a connection that is still
+ * being opened the program waits for the signal that it is open: the flag comes
+ * first then.  Returns 0, or an errno value: it stays here, and there would be
+ * no signals.
+ */
+static int leave_for_signals(struct conn *c, int fd)
+{
+	int err = conn_lock(c);
+	bool opening;
+
+	if (err)
+		return err;
+	opening = conn_is_opening(c);
+	conn_unlock(c);
+	if (opening)
+		real(fcntl)(fd, F_SETFL, real(fcntl)(fd, F_GETFL) | O_ASYNC);
+	plug_fd(fd);
+	err = conn_lock(c);
+	if (err)
+		return err;
+	/* One that failed has no more to tell. */
+	if (c->state == CONN_OPEN || conn_is_opening(c))
+		err = ENOMEM;
+	conn_unlock(c);
+	if (err && opening)
+		real(fcntl)(fd, F_SETFL, real(fcntl)(fd, F_GETFL) & ~O_ASYNC);
+	return err;
+}
+
+int sockopt_set_flags(struct conn *c, int fd, long flags)
+{
+	int err = flags & O_ASYNC ? leave_for_signals(c, fd) : 0;
+	int r;
+
+	if (err)
+		return fail(err);
+	r = real(fcntl)(fd, F_SETFL, flags);
+	if (r < 0 || conn_lock(c) != 0)
+		return r;
+	c->nonblocking = (flags & O_NONBLOCK) != 0;
+	conn_unlock(c);
+	return r;
+}
+
+static int set_async(struct conn *c, int fd, void *arg)
+{
+	int err = 0;
+
+	if (user_memory_is_readable(arg, sizeof(int)) && *(int *)arg)
+		err = leave_for_signals(c, fd);
+	return err ? fail(err) : real(ioctl)(fd, FIOASYNC, arg);
+}
+
 /* ---- ioctl ---- */
 
 static int bytes_available(struct conn *c, int *answer)
@@ -242,8 +302,11 @@ static int set_nonblocking(struct conn *c, int fd, void *arg)
 
 int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 {
-	int err = conn_lock(c), r;
+	int err, r;
 
+	if (request == FIOASYNC)
+		return set_async(c, fd, arg);
+	err = conn_lock(c);
 	if (err)
 		return fail(err);
 	if (c->state == CONN_PLUGGED) {
@@ -259,6 +322,10 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 		break;
 	case FIOCLEX: /* the number's affair */
 	case FIONCLEX:
+	case FIOSETOWN: /* the placeholder has the owner, as F_SETOWN does it */
+	case SIOCSPGRP:
+	case FIOGETOWN:
+	case SIOCGPGRP:
 		r = real(ioctl)(fd, request, arg);
 		break;
 	case SIOCATMARK:
@@ -266,7 +333,7 @@ int sockopt_ioctl(struct conn *c, int fd, unsigned long request, void *arg)
 		if (r == 0)
 			*(int *)arg = 0;
 		break;
-	default: /* SIOCOUTQ, FIOASYNC, interface requests */
+	default: /* SIOCOUTQ, interface requests */
 		r = real(ioctl)(c->real, request, arg);
 		break;
 	}
