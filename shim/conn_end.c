@@ -112,7 +112,8 @@ static bool say_goodbye(struct conn *c)
 	if (!c->end_reported)
 		report_closed(c);
 	c->end_reported = true;
-	/* To a session that has failed nothing can be sent, by a relay either. */
+	/* To a session that has failed nothing can be sent, by a relay either.
+	 */
 	if (c->broken || wants_reset(c))
 		return true;
 	real(ioctl)(c->real, SIOCOUTQ, &unsent);

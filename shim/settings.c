@@ -21,7 +21,8 @@ const struct config_setting config_settings[] = {
 		"trust the CA certificates in this hashed directory instead",
 		settings_ca_dir},
 	{"TLSSHIM_SERVER_NAME", "NAME | ADDRESS", "what the program looked up",
-		"whom every server must prove to be", settings_server_name},
+		"the name or address that every server must prove to have",
+		settings_server_name},
 	{"TLSSHIM_VERIFY", "full | insecure-no-name | insecure-none", "full",
 		"what a server must prove; insecure-no-name: not who it is, "
 		"insecure-none: nothing (both warn)",
@@ -46,15 +47,15 @@ const struct config_setting config_settings[] = {
 		"demands, must be good",
 		settings_ocsp},
 	{"TLSSHIM_RESUME", "SECONDS | off", "3600",
-		"so long after a full verification a session may be resumed, "
-		"at most; 1 to 604800",
+		"how long after a full verification a session may be "
+		"resumed; 1 to 604800",
 		settings_resume},
 	{"TLSSHIM_X509_STRICT", "yes | no", "no",
 		"refuse certificates that break RFC 5280 in harmless ways too",
 		settings_x509_strict},
 	{"TLSSHIM_PARTIAL_CHAIN", "yes | no", "yes",
-		"is every certificate of TLSSHIM_CA_FILE and TLSSHIM_CA_DIR "
-		"trusted, or only self-signed ones?",
+		"trust every certificate of TLSSHIM_CA_FILE and "
+		"TLSSHIM_CA_DIR; no: only self-signed ones",
 		settings_partial_chain},
 	{"TLSSHIM_CERT", "FILE | URI", "none",
 		"our certificate and its chain, for servers that ask for one",
@@ -87,28 +88,31 @@ const struct config_setting config_settings[] = {
 		"how long a handshake may take, 0.001 to 3600",
 		settings_timeout},
 	{"TLSSHIM_LINGER", "SECONDS", "60",
-		"how long a peer that takes nothing is waited for once the "
-		"program is done, 0.001 to 3600",
+		"how long to keep trying to deliver unsent data to a server "
+		"that takes nothing, after the program closed the connection "
+		"or ended; 0.001 to 3600",
 		settings_linger},
 	{"TLSSHIM_CONFIG", "FILE", "none",
 		"rules by destination; the environment is above its [default]",
 		settings_config},
 	{"TLSSHIM_PLAINTEXT", "allow | deny | loopback", "allow",
-		"may TCP connections that nothing selects be made? loopback: "
-		"to this host alone",
+		"what happens to TCP connections that are not selected for "
+		"TLS: allowed, refused, or allowed to this host only",
 		settings_plaintext},
 	{"TLSSHIM_UNREACHED", "warn | refuse | allow",
 		"warn; refuse where TLSSHIM_PLAINTEXT is deny or loopback",
-		"may programs be executed that a preload cannot reach (setuid, "
-		"static, Go, musl...)? warn: with a line in the log",
+		"what happens when the program executes one that a preload "
+		"cannot reach (setuid, static, Go, musl...); warn: a line in "
+		"the log",
 		settings_unreached},
 	{"TLSSHIM_INHERIT", "yes | no", "yes",
-		"are library and settings given back to programs that are "
-		"started with a cleaned environment?",
+		"give library and settings back to programs that are started "
+		"with a cleaned environment",
 		settings_inherit},
 	{"TLSSHIM_NAMES", "strict | latest", "strict",
-		"of several names for one address, must the certificate be "
-		"valid for all, or for the latest looked up?",
+		"if several names resolved to one address: strict requires a "
+		"certificate valid for all of them, latest only for the most "
+		"recent",
 		settings_names},
 	{"TLSSHIM_LOG", "stderr | none | syslog | PATH", "stderr",
 		"where log lines go; a PATH begins with / or ./", settings_log},

@@ -57,6 +57,24 @@ print(hashlib.sha256(tlsserver.pattern(0, int(sys.argv[2]))).hexdigest())' \
 	assert_tls ""
 }
 
+@test "the README's first sixty seconds, as they are written" {
+	skip_if_sanitized "the sanitizer must come first"
+	local free block
+	free=$("$PYTHON" -c 'import socket
+s = socket.create_server(("localhost", 0)); print(s.getsockname()[1])')
+	block=$(awk '/main_job.bats runs this block/ { getline; on = 1; next }
+		/^```/ { on = 0 } on' "$BATS_TEST_DIRNAME/../README.md" |
+		sed "/^make$/d; s/8443/$free/g
+			s,\$PWD/build/,$BUILD_DIR/,
+			s,^sleep 1,until (: </dev/tcp/localhost/$free) 2>/dev/null; do sleep 0.1; done,")
+	cd "$RUN_DIR"
+	run -0 timeout 60 bash -c "$block"
+	assert_output --regexp 'connected: TLSv1.3 .*CN=localhost'
+	assert_line --regexp 'Cipher.*TLS_AES_256_GCM_SHA384'
+	assert_output --partial 'refused: self-signed certificate (CN=localhost'
+	assert_output --partial 'curl: (7) Failed to connect'
+}
+
 @test "curl over IPv6, by address" {
 	start_server tlsserver localhost handshake http
 	run -0 shim curl -sS "http://[::1]:$PORT/say/$MARKER"
