@@ -206,19 +206,31 @@ bench:				## what the shim costs, in pairs (ROWS=... some rows)
 	$(Q)$(script)/bench $(BUILD) $(ROWS)
 
 install: all			## into $(DESTDIR)$(PREFIX)
+	$(may_write)
 	$(Q)install -d $(DESTDIR)$(LIBDIR)/tlsshim
 	$(Q)install -m 644 $(THIN_SO) $(DESTDIR)$(LIBDIR)/libtlsshim.so
 	$(Q)install -m 644 $(ENGINE_SO) $(DESTDIR)$(LIBDIR)/tlsshim/engine.so
 	$(Q)for page in $(MAN); do install -D -m 644 $$page \
 		$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	$(LDCONFIG)
+	@echo 'installed $(DESTDIR)$(LIBDIR)/libtlsshim.so, its engine, and the man page tlsshim(7); try:'
+	@echo '  LD_PRELOAD=$(LIBDIR)/libtlsshim.so TLSSHIM_PORTS=80:443 TLSSHIM_LOG_LEVEL=info curl -sSI http://example.com/'
 
 uninstall:			## remove what install put there
+	$(may_write)
 	$(Q)rm -f $(DESTDIR)$(LIBDIR)/libtlsshim.so
 	$(Q)rm -f $(DESTDIR)$(LIBDIR)/tlsshim/engine.so
 	$(Q)rm -f $(foreach page,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
 	$(Q)[ ! -d $(DESTDIR)$(LIBDIR)/tlsshim ] || rmdir $(DESTDIR)$(LIBDIR)/tlsshim
 	$(LDCONFIG)
+	@echo 'removed $(DESTDIR)$(LIBDIR)/libtlsshim.so, its engine and the man page'
+	@echo 'programs whose LD_PRELOAD still names it will run in plaintext: look in units, scripts and /etc/ld.so.preload'
+
+# Of each folder, whether it or what it would be made in can be written to.
+may_write = $(Q)for dir in '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(MANDIR)'; do \
+	while [ ! -e "$$dir" ]; do dir=$$(dirname "$$dir"); done; \
+	[ -d "$$dir" ] && [ -w "$$dir" ] || { echo "Makefile: $$dir cannot be written to: run make $@ as root (sudo), or with PREFIX=$$HOME/.local" >&2; \
+	exit 1; }; done
 
 # LD_PRELOAD=libtlsshim.so is found by name through the linker's cache.
 LDCONFIG = $(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig

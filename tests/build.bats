@@ -95,11 +95,29 @@ shim_by_name()
 
 	make_built install DESTDIR="$root" LIBDIR=/usr/lib/here
 	assert_file_exist "$root/usr/lib/here/libtlsshim.so"
-	make_built uninstall DESTDIR="$root" LIBDIR=/usr/lib/here
+	run -0 make_built uninstall DESTDIR="$root" LIBDIR=/usr/lib/here
+	assert_line --partial "removed $root/usr/lib/here/libtlsshim.so"
+	assert_line --partial "plaintext"
 	run find "$root" ! -type d
 	assert_output ""
 	run find "$root" -name tlsshim
 	assert_output ""
+}
+
+@test "install says in two lines what is where and what to try" {
+	run -0 make_built install DESTDIR="$RUN_DIR/root" PREFIX=/opt/shim
+	assert_line --index 0 --partial "installed $RUN_DIR/root/opt/shim/lib/libtlsshim.so"
+	assert_line --index 1 --partial "LD_PRELOAD=/opt/shim/lib/libtlsshim.so "
+	assert_equal "${#lines[@]}" 2
+}
+
+@test "install and uninstall where one may not write: root, or a PREFIX of one's own" {
+	# Not even root makes a folder in a file.
+	touch "$RUN_DIR/file"
+	for target in install uninstall; do
+		run -2 make_built "$target" DESTDIR="$RUN_DIR/file"
+		assert_line --index 0 --regexp "^Makefile: $RUN_DIR/file cannot be written to: .*make $target as root.*PREFIX=$HOME/.local"
+	done
 }
 
 # make from the start, with nothing out of a cache.
@@ -173,6 +191,20 @@ dynamic()
 	assert_line --regexp "gold cannot link the library.*lld"
 	refute_line --regexp "^  (CC|LD) "
 	refute_output --partial "unknown -z option"
+}
+
+@test "without the headers of OpenSSL make names their package and compiles nothing" {
+	cat >"$RUN_DIR/cc" <<-EOF
+	#!/bin/bash
+	input=
+	[[ " \$* " != *" - "* ]] || input=\$(cat)
+	[[ \$input != *openssl/* ]] || exit 1
+	exec ${CC:-cc} "\$@" <<<"\$input"
+	EOF
+	chmod +x "$RUN_DIR/cc"
+	run -2 make_anew -C "$REPO" BUILD="$RUN_DIR/build" CC="$RUN_DIR/cc"
+	assert_line --regexp "missing.* libssl-dev"
+	refute_line --regexp "^  (CC|LD) "
 }
 
 @test "make help names every target for people" {
