@@ -165,8 +165,6 @@ static void push_to_program(struct relay_leg *leg)
 {
 	struct relay_buffer *b = &leg->to_program;
 
-	if (leg->inner < 0)
-		program_gone(leg);
 	while (has(b)) {
 		ssize_t n = real(send)(leg->inner, b->bytes + b->off,
 			b->len - b->off, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -315,9 +313,7 @@ static void pump_to_peer(struct relay_leg *leg)
 
 		if (!push_to_peer(leg) || leg->program_done || has_output(leg))
 			return;
-		n = leg->inner < 0 ? 0
-				   : real(recv)(leg->inner, b->bytes,
-					     BUFFER_SIZE, MSG_DONTWAIT);
+		n = real(recv)(leg->inner, b->bytes, BUFFER_SIZE, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
 			return;
 		b->off = 0;
@@ -601,5 +597,9 @@ bool leg_begin(struct relay_leg *leg)
 	leg->progress = conn_now();
 	leg->to_program.bytes = map_memory(BUFFER_SIZE);
 	leg->to_peer.bytes = map_memory(BUFFER_SIZE);
+	/* It was closed before. */
+	leg->program_done = leg->inner < 0;
+	if (leg->program_done)
+		program_gone(leg);
 	return leg->to_program.bytes && leg->to_peer.bytes;
 }
