@@ -12,6 +12,7 @@
 #include "keeper.h"
 #include "names.h"
 #include "real.h"
+#include "sender.h"
 
 atomic_uint conn_left_open;
 
@@ -43,6 +44,7 @@ static void disown_all(void)
 	conn_pool_abandon();
 	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
 	epollset_fork_child();
+	sender_fork_child();
 	names_fork_child();
 	if (tls_loaded())
 		tls_loaded()->fork_child();

@@ -14,6 +14,7 @@
 #include "contexts.h"
 #include "goodbye.h"
 #include "peers.h"
+#include "plug.h"
 #include "relay.h"
 
 #define RESTRICT(name, params, args)                                           \
@@ -82,6 +83,7 @@ static void finish(bool has_streams)
 		fflush(NULL);
 	fdtab_each(0, FDTAB_MAX - 1, close_plugged, NULL);
 	close_inherited();
+	plug_last();
 	relay_wait_for_all();
 }
 

@@ -184,7 +184,7 @@ void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
 			keep_range(&kept, legs[i].c->dest,
 				sizeof(*legs[i].c->dest));
 	}
-	if (!tls_loaded()->memory(keep_range, &kept) || kept.full)
+	if ((n && !tls_loaded()->memory(keep_range, &kept)) || kept.full)
 		return;
 	sort(&kept);
 	drop_all(&kept, maps);

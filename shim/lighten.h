@@ -16,7 +16,8 @@ void lighten_prepare(void);
 /*
  * Unmaps the private anonymous memory of this process but the data of
  * libraries, the engine's, the legs, their connections, the given stack and
- * what the C library needs of this thread.  Only in a relay, which has one
+ * what the C library needs of this thread.  Without legs (n is 0) the engine's
+ * goes as well, and is not to be called.  Only in a relay, which has one
  * thread and ends by _exit().
  */
 void lighten(const struct relay_leg *legs, unsigned n, const void *stack,

@@ -23,6 +23,7 @@
 #include "quiet.h"
 #include "real.h"
 #include "relay.h"
+#include "sender.h"
 #include "sock.h"
 #include "wait.h"
 
@@ -42,14 +43,25 @@ static struct mutex plugging;
 
 /* In a copy of the process it may be held by a thread that is not there.
  * false: this very thread plugs, and is in a signal handler. */
-static bool lock_plugging(void)
+static bool lock_plugging(sigset_t *signals)
 {
 	static _Atomic(uint64_t) keeper;
-	uint64_t now = keeper_token(), before = atomic_exchange(&keeper, now);
+	uint64_t now = keeper_token(), before;
 
+	quiet_begin(signals);
+	before = atomic_exchange(&keeper, now);
 	if (before && before != now)
 		plugging = (struct mutex){0, 0};
-	return mutex_lock(&plugging);
+	if (mutex_lock(&plugging))
+		return true;
+	quiet_end(signals);
+	return false;
+}
+
+static void unlock_plugging(const sigset_t *signals)
+{
+	mutex_unlock(&plugging);
+	quiet_end(signals);
 }
 
 struct plan {
@@ -398,12 +410,6 @@ static void hand_over(struct plan *plan)
 	gate_open();
 }
 
-static void unlock_plugging(const struct plan *plan)
-{
-	mutex_unlock(&plugging);
-	quiet_end(&plan->signals);
-}
-
 static void finish(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
@@ -413,7 +419,7 @@ static void finish(struct plan *plan)
 		conn_put(plan->all[i].c);
 	}
 	munmap(plan->legs, plan->mapped);
-	unlock_plugging(plan);
+	unlock_plugging(&plan->signals);
 }
 
 static void run(struct plan *plan)
@@ -433,16 +439,11 @@ static void run(struct plan *plan)
 static bool begin(struct plan *plan)
 {
 	memset(plan, 0, sizeof(*plan));
-	if (!atomic_load(&conn_count))
+	if (!atomic_load(&conn_count) || !lock_plugging(&plan->signals))
 		return false;
-	quiet_begin(&plan->signals);
-	if (!lock_plugging()) {
-		quiet_end(&plan->signals);
-		return false;
-	}
 	if (make_room(plan))
 		return true;
-	unlock_plugging(plan);
+	unlock_plugging(&plan->signals);
 	return false;
 }
 
@@ -510,23 +511,47 @@ void plug_refused(int fd)
 	errno = saved_errno;
 }
 
-bool plug_rest(struct conn *c)
+/* A relay of its own, with the session. */
+static int relay_rest(struct conn *c)
 {
-	struct plan plan;
+	struct relay_leg *leg = map_memory(sizeof(*leg));
 	int err;
 
-	if (keeper_is_borrowed() || !begin(&plan))
-		return false;
-	plan.legs[0] = (struct relay_leg){.c = c, .inner = -1};
+	if (!leg)
+		return ENOMEM;
+	*leg = (struct relay_leg){.c = c, .inner = -1};
 	gate_close();
-	err = relay_start(plan.legs, 1);
+	err = relay_start(leg, 1);
 	if (!err)
 		conn_plugged(c);
 	gate_open();
+	munmap(leg, sizeof(*leg));
+	return err;
+}
+
+bool plug_rest(struct conn *c)
+{
+	sigset_t signals;
+	int err;
+
+	if (keeper_is_borrowed() || !atomic_load(&conn_count) ||
+		!lock_plugging(&signals))
+		return false;
+	err = sender_take(c) ? 0 : relay_rest(c);
 	log_line(LOG_LEVEL_INFO, "%s: the rest is sent by a relay: %s",
 		c->destination, err ? strerrordesc_np(err) : "started");
-	finish(&plan);
+	unlock_plugging(&signals);
 	return !err;
+}
+
+void plug_last(void)
+{
+	sigset_t signals;
+
+	if (lock_plugging(&signals)) {
+		sender_leave();
+		unlock_plugging(&signals);
+	}
 }
 
 static bool has_opened(int fd)

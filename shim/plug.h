@@ -38,11 +38,17 @@ bool plug_fd(int fd);
 void plug_refused(int fd);
 
 /*
- * What the kernel does not take of a connection that ends: a relay sends it,
- * with close_notify.  No lock is held.  false: it is still the caller's affair.
+ * What the kernel does not take of a connection that ends, close_notify among
+ * it, another process sends: one for all such rests, or a relay with the
+ * session where more than bytes is left (sender.h).  No lock is held.  false:
+ * it is still the caller's affair.
  */
 struct conn;
 bool plug_rest(struct conn *c);
+
+/* At the end of the process: nothing more is left by plug_rest(), so that who
+ * sends that need not be there for more. */
+void plug_last(void);
 
 /* Those among the descriptors that a message passes on (SCM_RIGHTS).  false:
  * as above. */

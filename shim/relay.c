@@ -65,7 +65,7 @@ __attribute__((constructor)) static void note_title(
 	title_room = (size_t)(end - title);
 }
 
-static void set_title(const struct conn *c)
+static void set_title(const char *text)
 {
 	char name[TITLE_MAX];
 	size_t len;
@@ -73,7 +73,7 @@ static void set_title(const struct conn *c)
 	real(syscall)(SYS_prctl, PR_SET_NAME, RELAY_NAME, 0, 0, 0);
 	if (!title)
 		return;
-	len = (size_t)log_format(name, sizeof(name), RELAY_NAME " %s", c->key);
+	len = (size_t)log_format(name, sizeof(name), RELAY_NAME " %s", text);
 	if (len >= title_room)
 		len = title_room - 1;
 	memset(title, 0, title_room);
@@ -87,7 +87,7 @@ struct pump {
 	unsigned n;
 	struct pollfd *fds; /* two a leg: real, inner; and told */
 	struct follow_relay name;
-	int told; /* of options that follow; -1: none do */
+	int told; /* of options that follow, or a task's own; -1: neither */
 };
 
 /* Milliseconds until something must be looked at without an event. */
@@ -300,6 +300,7 @@ static bool make_buffers(struct pump *pump)
 struct start {
 	struct relay_leg *legs;
 	unsigned n;
+	const struct relay_task *task; /* NULL: there are legs */
 	void *stack;
 	struct follow_relay name;
 	int told;
@@ -312,18 +313,23 @@ static void relay_main(const struct start *start)
 {
 	struct pump pump = {
 		start->legs, start->n, NULL, start->name, start->told};
+	/* Of the thread that starts it the stack is dropped. */
+	const struct relay_task task =
+		start->task ? *start->task : (struct relay_task){0};
 
 	real(syscall)(SYS_setsid);
 	reset_signals();
 	real(syscall)(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-	set_title(pump.legs[0].c);
+	set_title(start->task ? task.title : pump.legs[0].c->key);
 	log_enter_relay(is_opening(&pump));
 	close_others(&pump);
 	if (chdir("/") < 0)
 		log_line(LOG_LEVEL_DEBUG, "relay: cannot chdir to /");
 	forget_program();
 	lighten(start->legs, start->n, start->stack, STACK_SIZE);
-	if (make_buffers(&pump))
+	if (task.serve)
+		task.serve(task.fd, task.shared);
+	else if (make_buffers(&pump))
 		pump_all(&pump);
 	real(syscall)(SYS_exit_group, 0);
 }
@@ -332,8 +338,13 @@ static void relay_main(const struct start *start)
  * copy, and of nobody else.  One for all legs. */
 static void open_program(struct start *start)
 {
-	int pidfd = process_open(start->legs[0].program);
+	int pidfd;
 
+	if (start->task) {
+		start->told = start->task->fd;
+		return;
+	}
+	pidfd = process_open(start->legs[0].program);
 	start->told = follow_listen(&start->name);
 	for (unsigned i = 0; i < start->n; i++)
 		start->legs[i].pidfd = pidfd;
@@ -446,35 +457,45 @@ void relay_wait_for_all(void)
 		nanosleep(&nap, NULL);
 }
 
-int relay_start(struct relay_leg *legs, unsigned n)
+static int start_copy(struct start *start)
 {
-	struct start start = {
-		.legs = legs,
-		.n = n,
-		.stack = map_memory(STACK_SIZE),
-		.flags = inherits_orphans() ? CLONE_PARENT : 0,
-	};
 	uint64_t all = ~UINT64_C(0), old = 0;
 	int err;
 
-	if (!start.stack)
+	start->stack = map_memory(STACK_SIZE);
+	if (!start->stack)
 		return ENOMEM;
+	start->flags = inherits_orphans() ? CLONE_PARENT : 0;
+	/* While the dynamic linker's data is there, and its lock is free. */
+	real_find_all();
+	lighten_prepare();
+	/* By number: libc's own would leave out the signals it uses. */
+	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	err = run_copy(start);
+	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	munmap(start->stack, STACK_SIZE);
+	reap();
+	if (!err && start->flags)
+		keep(start->pid);
+	return err;
+}
+
+int relay_start(struct relay_leg *legs, unsigned n)
+{
+	struct start start = {.legs = legs, .n = n};
+
 	follow_choose(&start.name);
 	for (unsigned i = 0; i < n; i++) {
 		legs[i].c->relay = start.name;
 		legs[i].program = keeper_pid();
 		legs[i].linger = linger();
 	}
-	/* While the dynamic linker's data is there, and its lock is free. */
-	real_find_all();
-	lighten_prepare();
-	/* By number: libc's own would leave out the signals it uses. */
-	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	err = run_copy(&start);
-	real(syscall)(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
-	munmap(start.stack, STACK_SIZE);
-	reap();
-	if (!err && start.flags)
-		keep(start.pid);
-	return err;
+	return start_copy(&start);
+}
+
+int relay_start_task(const struct relay_task *task)
+{
+	struct start start = {.task = task};
+
+	return start_copy(&start);
 }

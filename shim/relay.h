@@ -65,6 +65,19 @@ struct relay_leg {
  */
 int relay_start(struct relay_leg *legs, unsigned n);
 
+/*
+ * The same of a process that begins without a connection: it has one
+ * descriptor of the caller's, and of memory what the program shares, and calls
+ * serve(), which does not use the engine.  It ends when that returns.
+ */
+struct relay_task {
+	const char *title; /* behind RELAY_NAME */
+	int fd;
+	void *shared;
+	void (*serve)(int fd, void *shared);
+};
+int relay_start_task(const struct relay_task *task);
+
 /* At the end of a program that is pid 1 all relays would be killed with it:
  * are there any, its own or of programs that are gone? */
 bool relay_dies_with_us(void);

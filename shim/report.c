@@ -196,22 +196,32 @@ static enum log_level level_of_end(
 						   : LOG_LEVEL_ERROR;
 }
 
-void report_broken(
-	const struct conn *c, const struct tls_failure *failure, bool heard)
+static void broken(const struct conn *c, enum log_level level, const char *why)
 {
-	enum log_level level = level_of_end(c, failure, heard);
 	struct object o;
 
 	if (!log_wants(level))
 		return;
 	if (log_is_json()) {
 		o = object(c, "broken");
-		add(&o, "reason", failure->text);
+		add(&o, "reason", why);
 		log_record(level, o.fields, o.n);
 		return;
 	}
-	log_line(level, "%s: connection broken: %s", c->destination,
-		failure->text);
+	log_line(level, "%s: connection broken: %s", c->destination, why);
+}
+
+void report_broken(
+	const struct conn *c, const struct tls_failure *failure, bool heard)
+{
+	broken(c, level_of_end(c, failure, heard), failure->text);
+}
+
+/* Nobody hears it. */
+void report_reset(const struct conn *c, bool early, int error)
+{
+	broken(c, early ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG,
+		strerrordesc_np(error));
 }
 
 void report_closed(const struct conn *c)

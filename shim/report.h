@@ -44,6 +44,10 @@ void report_given_up(const struct conn *c);
 void report_broken(
 	const struct conn *c, const struct tls_failure *failure, bool heard);
 
+/* The same, of this errno value, of one that is closed and has no session:
+ * `early` is what report_is_early() said while it had one. */
+void report_reset(const struct conn *c, bool early, int error);
+
 /* It ended; once, before the session is freed. */
 void report_closed(const struct conn *c);
 

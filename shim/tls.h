@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 /* Raised whenever a struct or a function of this header changes. */
-#define TLS_ENGINE_ABI 7u
+#define TLS_ENGINE_ABI 8u
 
 enum tls_result {
 	TLS_OK,		/* it is done; *done says how much of it */
@@ -273,6 +273,14 @@ struct tls_engine {
 	 * later calls just flush.  Reading goes on.  Before the handshake is
 	 * done there is nothing to close: it only flushes. */
 	enum tls_result (*shutdown)(struct tls_session *s);
+	/* After shutdown(): is what pending_out() counts all that is left to be
+	 * done, so that whoever has the socket can do it without the session?
+	 * Then *bytes are those, until the next call for this session.  false
+	 * as well where a refusal may still come that only the session can
+	 * read: of our certificate, in TLS 1.3, while the peer has sent no
+	 * data. */
+	bool (*rest)(
+		const struct tls_session *s, const void **bytes, size_t *len);
 
 	/* Why the last TLS_FAILED was returned. */
 	const struct tls_failure *(*failure)(const struct tls_session *s);

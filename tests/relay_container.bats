@@ -62,6 +62,13 @@ all_arrived()
 	assert_report how close_notify
 }
 
+@test "a pid 1 waits for what its closed connections have left, and no longer" {
+	NO_RECORDER=1 start_server tlsserver localhost handshake sleep=0.5 read
+	run -0 shim_first "$BUILD_DIR/prog/closing" localhost "$PORT" small \
+		say=3x1000000
+	assert_equal "$(grep -c close_notify "$SERVER_DIR/report")" 3
+}
+
 # Other programs are there, and may use their connections: no waiting.
 @test "a pid 1 waits for no relay of a program that lives" {
 	start_server tlsserver localhost handshake stall

@@ -266,6 +266,17 @@ enum tls_result session_shutdown(struct tls_session *s)
 	return session_flush(s);
 }
 
+bool session_rest(const struct tls_session *s, const void **bytes, size_t *len)
+{
+	bool may_be_refused = s->client_cert_asked && !s->received;
+
+	if (!s->close_sent || s->wire.out_errno || may_be_refused)
+		return false;
+	*len = wire_pending(&s->wire);
+	*bytes = *len ? s->wire.out + s->wire.out_off : NULL;
+	return true;
+}
+
 void session_info(const struct tls_session *s, struct tls_info *info)
 {
 	const X509 *peer = SSL_get0_peer_certificate(s->ssl);

@@ -62,6 +62,7 @@ void session_free(struct tls_session *s);
 enum tls_result session_handshake(struct tls_session *s);
 enum tls_result session_flush(struct tls_session *s);
 enum tls_result session_shutdown(struct tls_session *s);
+bool session_rest(const struct tls_session *s, const void **bytes, size_t *len);
 void session_info(const struct tls_session *s, struct tls_info *info);
 
 /* ---- for transfer.c ---- */

@@ -224,6 +224,7 @@ const struct tls_engine tlsshim_engine = {
 	.flush = engine_flush,
 	.pending_out = engine_pending_out,
 	.shutdown = engine_shutdown,
+	.rest = session_rest,
 	.failure = engine_failure,
 	.received = engine_received,
 	.info = engine_info,

@@ -425,12 +425,8 @@ class Peer:
         self.put(bytes.fromhex(arg))
 
     def step_wait(self, arg):
-        path = os.path.join(self.server.dir, arg)
-        deadline = time.monotonic() + 60
-        while not os.path.exists(path):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"nobody made {arg} within 60 s")
-            time.sleep(0.005)
+        if not self.server.made(arg).wait(60):
+            raise TimeoutError(f"nobody made {arg} within 60 s")
 
     def step_mark(self, arg):
         with open(os.path.join(self.server.dir, arg), "w"):
@@ -500,6 +496,7 @@ class Server:
         self.dir = args.dir
         self.text = unescape(args.text)
         self.lock = threading.Lock()
+        self.files = {}
         self.steps = []
         for step in args.steps:
             name, _, arg = step.partition("=")
@@ -532,6 +529,21 @@ class Server:
 
         context.sni_callback = note_name
         return context
+
+    def made(self, name):
+        """An event: DIR/name is there.  One thread looks for all who wait."""
+        with self.lock:
+            if name not in self.files:
+                self.files[name] = threading.Event()
+                threading.Thread(target=self.watch, args=(name,),
+                                 daemon=True).start()
+            return self.files[name]
+
+    def watch(self, name):
+        path = os.path.join(self.dir, name)
+        while not os.path.exists(path):
+            time.sleep(0.005)
+        self.files[name].set()
 
     def report(self, words):
         line = json.dumps(words) + "\n"

@@ -5,18 +5,23 @@
  *
  *	closing HOST PORT STEP...
  *
- * Steps: say=N[xBYTES] (N connections, of which each says BYTES, and the I-th I
- * more, or as many as are accepted; 10 by default); keep=N[xBYTES] (the same,
- * and they stay open until the program ends); small (those of the next step
- * have small send buffers, and none can be made larger from then on: what the
- * kernel does not take stays with whoever sends it); fork (the steps that follow are done by a child as well,
- * after its parent); raw-fork (by one that the C library does not know of);
- * files=N (RLIMIT_NOFILE); close-all (every number above 2, by the kernel);
- * wait=NAME (until that file exists); mark=NAME (makes it); kill (the
- * program itself).
+ * Steps:
+ *	say=N[xBYTES]   N connections, of which each says BYTES (10), and the
+ *	                I-th I more, or as many as are accepted
+ *	keep=N[xBYTES]  the same, and they stay open until the program ends
+ *	small           those of the next step have small send buffers, and none
+ *	                can be made larger from then on: what the kernel does
+ *	                not take stays with whoever sends it
+ *	fork            a child does the steps that follow as well
+ *	raw-fork        the same by one that the C library does not know of
+ *	files=N         RLIMIT_NOFILE
+ *	close-all       every number above 2, past the C library
+ *	wait=NAME       until that file exists
+ *	mark=NAME       makes it
+ *	kill            the program itself
  *
  * Prints "accepted CONNECTIONS BYTES", of each process, and how long the
- * longest close() took if that was over a second.
+ * longest close() took if that was over ten seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,8 +85,8 @@ static int dial(void)
 static long say_on(int fd, long left)
 {
 	while (left > 0) {
-		size_t want = left < (long)sizeof(buf) ? (size_t)left
-						       : sizeof(buf);
+		size_t want =
+			left < (long)sizeof(buf) ? (size_t)left : sizeof(buf);
 		ssize_t n = write(fd, buf, want);
 
 		if (n < 0 && errno == EAGAIN)
@@ -257,7 +262,7 @@ int main(int argc, char **argv)
 	for (int i = 3; i < argc; i++)
 		step(argv[i]);
 	printf("accepted %ld %ld\n", connections, accepted);
-	if (longest > 1)
+	if (longest > 10)
 		printf("close() took %.1f s\n", longest);
 	while (wait(NULL) > 0)
 		;

@@ -73,6 +73,48 @@ static void close_notify_waits_behind_pending_output(void **state)
 	lab_close(&l);
 }
 
+static void after_close_notify_the_rest_can_be_sent_without_the_session(
+	void **state)
+{
+	static char data[20000];
+	const void *bytes;
+	struct lab l;
+	size_t n, len;
+
+	(void)state;
+	lab_connect_quiet(&l, NULL);
+	l.send_budget = 10;
+	lab_write_some(&l, data, 16384, &n);
+	assert_false(tls->rest(l.client, &bytes, &len));
+	assert_int_equal(tls->shutdown(l.client), TLS_WANT_WRITE);
+	assert_true(tls->rest(l.client, &bytes, &len));
+	assert_int_equal(len, tls->pending_out(l.client));
+	assert_int_equal(BIO_write(l.to_server, bytes, (int)len), len);
+	lab_serve(&l);
+	assert_int_equal(l.n_got, 16384);
+	assert_int_equal(l.server_error, SSL_ERROR_ZERO_RETURN);
+	lab_close(&l);
+}
+
+static void no_rest_is_left_where_there_is_nothing_to_send_to(void **state)
+{
+	const void *bytes;
+	struct lab l;
+	size_t len;
+
+	(void)state;
+	lab_open(&l, NULL);
+	tls->handshake(l.client);
+	tls->shutdown(l.client);
+	assert_false(tls->rest(l.client, &bytes, &len));
+	lab_close(&l);
+	lab_connect_quiet(&l, NULL);
+	l.send_error = EPIPE;
+	assert_int_equal(tls->shutdown(l.client), TLS_FAILED);
+	assert_false(tls->rest(l.client, &bytes, &len));
+	lab_close(&l);
+}
+
 static void an_end_without_close_notify_is_a_truncation(void **state)
 {
 	struct lab l;
@@ -271,6 +313,10 @@ int main(void)
 		cmocka_unit_test(
 			shutdown_sends_close_notify_once_and_reading_goes_on),
 		cmocka_unit_test(close_notify_waits_behind_pending_output),
+		cmocka_unit_test(
+			after_close_notify_the_rest_can_be_sent_without_the_session),
+		cmocka_unit_test(
+			no_rest_is_left_where_there_is_nothing_to_send_to),
 		cmocka_unit_test(an_end_without_close_notify_is_a_truncation),
 		cmocka_unit_test(an_end_within_a_record_is_a_truncation),
 		cmocka_unit_test(a_reset_is_passed_on),
