@@ -42,11 +42,11 @@ count()
 	"$@" | wc -l
 }
 
-# settled [PID]: those that the program, and PID, have made go by their names.
+# Those that the program, and CHILD, have made go by their names.
 settled()
 {
 	! pgrep -f "^$BUILD_DIR/prog/closing localhost $PORT " |
-		grep -vxq -e "$PROGRAM" -e "${1:-$PROGRAM}"
+		grep -vxq -e "$PROGRAM" -e "${CHILD:-$PROGRAM}"
 }
 
 # has_processes SENDERS RELAYS
@@ -181,17 +181,17 @@ started()
 # forks HOW: two programs, of which each closes its own.
 forks()
 {
-	local child
+	local CHILD
 
 	serve wait=go read
 	closing say=5x200000 "$1" say=5x200000 "mark=$RUN_DIR/closed" \
 		"wait=$RUN_DIR/on"
 	wait_for has_line "$RUN_DIR/said" "^pid"
-	child=$(awk '/^pid/ { print $2 }' "$RUN_DIR/said")
+	CHILD=$(awk '/^pid/ { print $2 }' "$RUN_DIR/said")
 	wait_for has_started 15
-	wait_for settled "$child"
+	wait_for settled
 	assert_equal "$(count senders)" 1
-	assert_equal "$(count senders_of "$child")" 1
+	assert_equal "$(count senders_of "$CHILD")" 1
 	assert_equal "$(count relays)" 0
 	touch "$RUN_DIR/on"
 	all_arrives
