@@ -77,6 +77,16 @@ int follow_listen(const struct follow_relay *relay)
 	return -1;
 }
 
+/* The kernel has read so much: an int or, of what is set by a byte as well, a
+ * byte, however long the caller says that it is; socket(7), ip(7). */
+static socklen_t length(int level, int name, socklen_t len)
+{
+	if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE &&
+		len == sizeof(long))
+		return len;
+	return len < sizeof(int) ? 1 : sizeof(int);
+}
+
 void follow_tell(const struct follow_relay *relay, uint64_t cookie, int level,
 	int name, const void *value, socklen_t len)
 {
@@ -85,15 +95,14 @@ void follow_tell(const struct follow_relay *relay, uint64_t cookie, int level,
 		.cookie = cookie,
 		.level = level,
 		.name = name,
-		.len = len,
+		.len = length(level, name, len),
 	};
 	struct sockaddr_un addr;
 	int saved_errno = errno, fd;
 
-	if (!relay->secret || len > sizeof(option.value) ||
-		!follows(level, name))
+	if (!relay->secret || !len || !follows(level, name))
 		return;
-	memcpy(option.value, value, len);
+	memcpy(option.value, value, option.len);
 	fd = make_socket();
 	if (fd >= 0) {
 		len = address(relay, &addr);

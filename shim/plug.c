@@ -202,7 +202,6 @@ static int make_inner(const struct leaving *one)
 		inner = plug_at(one, &v6, sizeof(v6.in6), end);
 	if (inner < 0)
 		return -1;
-	real(setsockopt)(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	real(setsockopt)(inner, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	/* MSG_OOB: its byte stays in its place in the stream, as in io.c. */

@@ -304,6 +304,17 @@ static bool push_to_peer(struct relay_leg *leg)
 	return true;
 }
 
+/* Nagle's algorithm on the program's side, which is as the program set it,
+ * holds small writes until this is acknowledged: now, not when there is an
+ * answer to take that along. */
+static void acknowledge(const struct relay_leg *leg)
+{
+	const int on = 1;
+
+	real(setsockopt)(
+		leg->inner, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 static void pump_to_peer(struct relay_leg *leg)
 {
 	struct relay_buffer *b = &leg->to_peer;
@@ -318,6 +329,8 @@ static void pump_to_peer(struct relay_leg *leg)
 			return;
 		b->off = 0;
 		b->len = n > 0 ? (size_t)n : 0;
+		if (n > 0)
+			acknowledge(leg);
 		if (n < 0) /* closed with unread bytes: it is gone */
 			program_gone(leg);
 		if (n <= 0)

@@ -93,6 +93,7 @@ load lib/oracle
 
 @test "options, addresses and modes are what they were" {
 	same forking options
+	same forking nodelay
 }
 
 @test "poll and epoll sets keep their places: level, edge, one-shot" {

@@ -35,6 +35,13 @@ setup()
 	def in_itself(s):
 	    set_keepalive(s)
 
+	# The kernel takes an int of whatever length it is said to have.
+	def with_long_values(s):
+	    def long(value):
+	        return value.to_bytes(4, sys.byteorder) + bytes(1000)
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, long(1))
+	    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, long(5000))
+
 	def in_copy(s):
 	    if os.fork() == 0:
 	        set_keepalive(s)
@@ -76,6 +83,10 @@ b'word'"
 
 @test "keep-alive that the program sets itself follows" {
 	follows in_itself
+}
+
+@test "an option that is said to be longer than it is follows" {
+	follows with_long_values
 }
 
 @test "keep-alive that a copy of the process sets follows" {

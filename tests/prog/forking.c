@@ -470,6 +470,29 @@ static void options(void)
 	close(fd);
 }
 
+/* What the program set is what it is told, its copies too. */
+static void nodelay(void)
+{
+	static const char *const whose[] = {"of the copy", "own"};
+	int fd = dial(), on = -1;
+	socklen_t len = sizeof(on);
+
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		if (pid)
+			reap(pid);
+		getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len);
+		say("TCP_NODELAY %s %d\n", whose[pid != 0], on);
+		if (pid == 0)
+			_exit(0);
+		on = 1;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	show("write", write(fd, "over", 4));
+	peer("recv 4");
+}
+
 /* poll(), select() and epoll sets that knew the connection before. */
 static void readiness(void)
 {
@@ -768,7 +791,7 @@ SCENARIOS({"fork", by_fork}, {"_Fork", by__fork}, {"sys-fork", by_sys_fork},
 	{"child-only", child_only}, {"parent-only", parent_only},
 	{"grandchildren", grandchildren}, {"child-connects", child_connects},
 	{"many-connections", many_connections}, {"sleepers", sleepers},
-	{"options", options}, {"readiness", readiness},
+	{"options", options}, {"nodelay", nodelay}, {"readiness", readiness},
 	{"half-close", half_close}, {"half-closed-before", half_closed_before},
 	{"peer-half-closes", peer_half_closes}, {"peer-resets", peer_resets},
 	{"peer-cuts", peer_cuts}, {"unread", unread},
