@@ -24,8 +24,8 @@ void envp_plan(struct envp_plan *plan, char *const envp[], bool gives);
 
 /*
  * On the stack there is room for so much.  More goes into a mapping, which
- * nobody unmaps when a child of vfork() succeeds: it has its parent's stack,
- * of which it takes more.
+ * stays when a child of vfork() succeeds, until the same thread needs one
+ * again: such a child has its parent's stack, of which it takes more.
  */
 #define ENVP_ON_STACK 4096
 #define ENVP_ON_STACK_OF_PARENT (32 * 1024)

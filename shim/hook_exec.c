@@ -97,17 +97,55 @@ static int make_with(
 	return make(call, plan->child.envp);
 }
 
+/*
+ * The room of the call that this thread is making.  A child of vfork() that
+ * became another program left it in its parent's memory; the thread whose child
+ * it was has waited until then, and finds here what is nobody's any more.
+ */
+static __thread struct {
+	pid_t caller;
+	size_t size;
+	void *at; /* NULL: none */
+} taken __attribute__((tls_model("initial-exec")));
+
+static void give_back_of_child(pid_t self)
+{
+	void *at = taken.at;
+
+	if (!at || taken.caller == self)
+		return; /* a signal handler has interrupted that call */
+	taken.at = NULL;
+	munmap(at, taken.size);
+}
+
+static bool note_taken(void *at, size_t size, pid_t self)
+{
+	if (taken.at)
+		return false;
+	taken.caller = self;
+	taken.size = size;
+	taken.at = at;
+	return true;
+}
+
 /* The room is given back where the call returns. */
 static int make_in_mapping(
 	const struct call *call, const struct envp_plan *plan)
 {
-	void *room = map_memory(plan->size);
+	pid_t self = getpid();
+	void *room;
+	bool noted;
 	int r, saved_errno;
 
+	give_back_of_child(self);
+	room = map_memory(plan->size);
 	if (!room)
 		return failed(call, ENOMEM);
+	noted = note_taken(room, plan->size, self);
 	r = make_with(call, plan, room);
 	saved_errno = errno;
+	if (noted)
+		taken.at = NULL;
 	munmap(room, plan->size);
 	errno = saved_errno;
 	return r;
