@@ -19,6 +19,11 @@
 
 #define COMMAND_SIZE 1024
 #define BLANKS " \t\r\n"
+/* Before OpenSSL 3.2 there was no such compression. */
+#ifndef SSL_OP_NO_TX_CERTIFICATE_COMPRESSION
+#define SSL_OP_NO_TX_CERTIFICATE_COMPRESSION 0
+#define SSL_OP_NO_RX_CERTIFICATE_COMPRESSION 0
+#endif
 
 static bool refuse(struct tls_failure *why, const char *command, size_t n,
 	const char *problem)
@@ -209,6 +214,10 @@ bool protocol_apply(SSL_CTX *ctx, const struct tls_settings *settings,
 		SSL_CTX_set_keylog_callback(ctx, log_secret);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION);
+	/* Of certificates (RFC 8879): zlib and zstd take the C library's
+	 * memory, which a relay has not. */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TX_CERTIFICATE_COMPRESSION |
+					 SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
 	/* openssl.cnf can switch these on. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_clear_options(ctx, SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);

@@ -30,6 +30,32 @@ static void a_handshake_speaks_tls_1_3_with_a_verified_peer(void **state)
 	lab_close(&l);
 }
 
+static int note_compression(SSL *ssl, int *alert, void *offered)
+{
+	const unsigned char *data;
+	size_t len;
+
+	(void)alert;
+	/* RFC 8879: compress_certificate */
+	*(int *)offered = SSL_client_hello_get0_ext(ssl, 27, &data, &len);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static void compressed_certificates_are_not_offered(void **state)
+{
+	struct lab_options o = {0};
+	struct lab l;
+	int offered = -1;
+
+	(void)state;
+	o.server_ctx = lab_server_ctx(&o);
+	SSL_CTX_set_client_hello_cb(o.server_ctx, note_compression, &offered);
+	lab_connect(&l, &o);
+	assert_int_equal(offered, 0);
+	lab_close(&l);
+	SSL_CTX_free(o.server_ctx);
+}
+
 static void a_server_of_tls_1_2_will_do(void **state)
 {
 	struct lab_options o = {.max_version = TLS1_2_VERSION};
@@ -312,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_handshake_speaks_tls_1_3_with_a_verified_peer),
+		cmocka_unit_test(compressed_certificates_are_not_offered),
 		cmocka_unit_test(a_server_of_tls_1_2_will_do),
 		cmocka_unit_test(a_server_of_tls_1_1_is_refused),
 		cmocka_unit_test(a_server_hello_of_tls_1_1_is_refused),
