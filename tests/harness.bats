@@ -205,7 +205,8 @@ native_sink()
 	run -0 env -i PATH="${PATH#*bats*:}" HOME="$HOME" LD_BIND_NOW=1 MINE=1 \
 		http_proxy=http://127.0.0.1:9 PYTHONSTARTUP=/nonexistent \
 		TLSSHIM_LOG_LEVEL=debug LC_TIME=C TMPDIR="$RUN_DIR" \
-		bats --tap "$LIB/environment.bats"
+		bats --tap -f "what there" "$LIB/environment.bats"
+	assert_line "1..1"
 	assert_line "# PATH"
 	assert_line "# HOME"
 	assert_line "# FROM_SETUP_FILE"

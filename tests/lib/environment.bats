@@ -10,6 +10,10 @@ setup_file()
 	export FROM_SETUP_FILE=1
 }
 
+@test "one that the caller did not ask for" {
+	false
+}
+
 @test "what there is" {
 	{
 		compgen -e

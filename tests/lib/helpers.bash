@@ -30,6 +30,8 @@ if [[ -z ${TESTS_SCRUBBED:-} ]]; then
 	for name in $(compgen -e); do
 		case $name in
 		BATS_* | PATH | PWD | HOME | TERM | BUILD_DIR | WAIT | SHIM_TIMEOUT) ;;
+		# What bats itself tells the process that looks for the tests.
+		TESTS_LIST_FILE | filter | filter_status) ;;
 		RANDOM_SEED* | [AUT]*SAN_OPTIONS | SHELLOPTS | BASHOPTS) ;;
 		*) unset "$name" ;;
 		esac
