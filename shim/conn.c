@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <time.h>
+#include "clock.h"
 #include "idle.h"
 #include "fdtab.h"
 #include "keeper.h"
@@ -19,7 +20,6 @@
 #include "spin.h"
 #include "watch.h"
 
-#define NS_PER_S 1000000000LL
 #define CONNS_PER_SLAB 32
 #define LIST_SIZE ((size_t)4096)
 
@@ -30,14 +30,6 @@ struct conn conn_hidden = {.refs = 1, .waiters = &hidden_waiters};
 
 static struct conn *free_list;
 static atomic_flag pool_busy = ATOMIC_FLAG_INIT;
-
-int64_t conn_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 /* ---- the pool ---- */
 

@@ -316,9 +316,6 @@ void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);
 
-/* CLOCK_MONOTONIC in nanoseconds. */
-int64_t conn_now(void);
-
 /* ---- among the conn_*.c files ---- */
 
 /* The memory of connections that are free. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <string.h>
+#include "clock.h"
 #include "config.h"
 #include "fdtab.h"
 #include "keeper.h"
@@ -49,11 +50,11 @@ static void grow_send_buffer(const struct conn *c)
 
 static void wait_until_taken(struct conn *c, unsigned ms)
 {
-	int64_t end = conn_now() + ms * 1000000LL;
+	int64_t end = clock_now() + ms * 1000000LL;
 	struct pollfd p = {.fd = c->real, .events = POLLOUT};
 
 	while (c->tls->flush(c->session) == TLS_WANT_WRITE) {
-		int64_t left = (end - conn_now()) / 1000000;
+		int64_t left = (end - clock_now()) / 1000000;
 
 		if (left <= 0 || (p.revents & (POLLERR | POLLHUP)))
 			return;

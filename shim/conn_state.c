@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "real.h"
@@ -134,7 +135,7 @@ static void advance_tcp(struct conn *c)
 		return;
 	}
 	c->state = CONN_HANDSHAKING;
-	c->started = conn_now();
+	c->started = clock_now();
 	c->handshake_end =
 		c->started + c->dest->handshake_timeout_ms * 1000000LL;
 }
@@ -202,7 +203,7 @@ static void advance_handshake(struct conn *c)
 		return;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
-		wait_on(c, conn_now());
+		wait_on(c, clock_now());
 		return;
 	case TLS_EOF:
 	case TLS_FAILED:

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "clock.h"
 #include "config.h"
 #include "conn.h"
 #include "early.h"
@@ -490,7 +491,7 @@ static int64_t time_left(int64_t deadline)
 
 	if (deadline == WAIT_FOREVER)
 		return -1;
-	left = deadline - conn_now();
+	left = deadline - clock_now();
 	return left > 0 ? left : 0;
 }
 

@@ -43,7 +43,7 @@ bool epollset_is_used(void);
 
 /* How long a wait may last. */
 struct epollset_until {
-	int64_t deadline;     /* conn_now()'s clock, or WAIT_FOREVER */
+	int64_t deadline;     /* clock_now()'s clock, or WAIT_FOREVER */
 	const sigset_t *mask; /* while it sleeps; or NULL */
 	bool in_ns;	      /* epoll_pwait2(2): to the nanosecond */
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "clock.h"
 #include "config.h"
 #include "dial.h"
 #include "io.h"
@@ -223,7 +224,7 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 		if (got < 0)
 			return i ? (int)i : -1;
 		msgs[i].msg_len = (unsigned)got;
-		if (end != WAIT_FOREVER && conn_now() >= end)
+		if (end != WAIT_FOREVER && clock_now() >= end)
 			return (int)i + 1;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;

@@ -8,6 +8,7 @@
 #include "hook.h"
 
 #include <errno.h>
+#include "clock.h"
 #include "config.h"
 #include "plug.h"
 #include "pollset.h"
@@ -82,7 +83,7 @@ HOOK int pselect(int n, fd_set *r, fd_set *w, fd_set *e,
 /* Linux leaves in *timeout what was not slept: select(2), NOTES. */
 static void leave_rest(struct timeval *timeout, int64_t deadline)
 {
-	int64_t left = deadline - conn_now();
+	int64_t left = deadline - clock_now();
 
 	if (left < 0)
 		left = 0;
@@ -101,7 +102,7 @@ HOOK int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 	if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))
 		return fail(EINVAL);
 	if (timeout)
-		deadline = conn_now() + timeout->tv_sec * 1000000000LL +
+		deadline = clock_now() + timeout->tv_sec * 1000000000LL +
 			   timeout->tv_usec * 1000LL;
 	result = plug_standard(pollset_select(n, r, w, e, deadline, NULL));
 	if (timeout)

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
+#include "clock.h"
 #include "conn.h"
 #include "epollset.h"
 #include "fdtab.h"
@@ -94,7 +95,7 @@ static bool wait_for(int fd, short events, int64_t end)
 	int r;
 
 	do {
-		left = (end - conn_now()) / 1000000;
+		left = (end - clock_now()) / 1000000;
 		r = left > 0 ? real(poll)(&p, 1, (int)left) : 0;
 	} while (r < 0 && errno == EINTR);
 	return r > 0;
@@ -192,7 +193,7 @@ static int make_inner(const struct leaving *one)
 	/* A relay that is killed must look like a broken connection, not like
 	 * one that ended: until it says otherwise, closing is a reset. */
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	int64_t end = conn_now() + LOOPBACK_NS;
+	int64_t end = clock_now() + LOOPBACK_NS;
 	int inner, on = 1;
 
 	clear_routing(fd);
@@ -501,7 +502,7 @@ void plug_refused(int fd)
 		real(getsockname)(nobody, &to.any, &len) == 0) {
 		if (sock_int(fd, SOL_SOCKET, SO_DOMAIN) == AF_INET6)
 			policy_map_v4(&to, &len);
-		connect_to(fd, false, &to, len, conn_now() + LOOPBACK_NS);
+		connect_to(fd, false, &to, len, clock_now() + LOOPBACK_NS);
 		sock_int(fd, SOL_SOCKET, SO_ERROR);
 	}
 	if (nobody >= 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/single_threaded.h>
+#include "clock.h"
 #include "conn.h"
 #include "epollset.h"
 #include "fail.h"
@@ -162,7 +163,7 @@ static void look_at_other(struct set *set, nfds_t i, bool asked)
 	if (!epoll || !nest_may_deceive(epoll))
 		return;
 	end = nest_deadline(epoll);
-	if (p->revents & readable || (end != WAIT_FOREVER && end < conn_now()))
+	if (p->revents & readable || (end != WAIT_FOREVER && end < clock_now()))
 		p->revents = nest_is_readable(epoll)
 				     ? p->revents | (p->events & readable)
 				     : p->revents & ~readable;
@@ -222,7 +223,7 @@ static int ask_kernel(
 
 	deadline = earlier(deadline, set->handshakes_end);
 	if (!now && deadline != WAIT_FOREVER)
-		left = deadline - conn_now();
+		left = deadline - clock_now();
 	if (left < 0)
 		left = 0;
 	ts.tv_sec = left / 1000000000;
@@ -240,7 +241,7 @@ static int poll_set(struct set *set, int64_t deadline, const sigset_t *mask)
 	int ready = look(set, false);
 
 	for (;;) {
-		bool late = deadline != WAIT_FOREVER && conn_now() >= deadline;
+		bool late = deadline != WAIT_FOREVER && clock_now() >= deadline;
 		int r = ask_kernel(set, ready > 0, deadline, mask);
 
 		if (r < 0 && !(ready && errno == EINTR))

@@ -16,7 +16,7 @@
 bool pollset_has_conns(struct pollfd *fds, nfds_t n);
 bool pollset_fdset_has_conns(int n, const fd_set *set);
 
-/* ppoll(2).  deadline is on conn_now()'s clock, or WAIT_FOREVER. */
+/* ppoll(2).  deadline is on clock_now()'s clock, or WAIT_FOREVER. */
 int pollset_poll(
 	struct pollfd *fds, nfds_t n, int64_t deadline, const sigset_t *mask);
 

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "clock.h"
 #include "config.h"
 #include "conn.h"
 #include "fdtab.h"
@@ -93,7 +94,7 @@ struct pump {
 /* Milliseconds until something must be looked at without an event. */
 static int next_timeout(const struct pump *pump)
 {
-	int64_t now = conn_now(), end = INT64_MAX;
+	int64_t now = clock_now(), end = INT64_MAX;
 
 	for (unsigned i = 0; i < pump->n; i++) {
 		int64_t one = pump->legs[i].over
@@ -451,9 +452,9 @@ static int64_t linger(void)
 void relay_wait_for_all(void)
 {
 	const struct timespec nap = {.tv_nsec = 5000000};
-	int64_t end = conn_now() + linger();
+	int64_t end = clock_now() + linger();
 
-	while (are_left() && conn_now() < end)
+	while (are_left() && clock_now() < end)
 		nanosleep(&nap, NULL);
 }
 

@@ -27,6 +27,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
+#include "clock.h"
 #include "conn.h"
 #include "log.h"
 #include "map.h"
@@ -37,8 +38,6 @@
 #include "sock.h"
 
 #define BUFFER_SIZE (64 << 10)
-#define NS_PER_MS 1000000LL
-#define NS_PER_S 1000000000LL
 /* For threads of the program that must see their wake-up first. */
 #define SLEEPERS_NS (3 * NS_PER_S)
 /* How many buffers one connection may move before others have their turn. */
@@ -134,7 +133,7 @@ static void program_done(struct relay_leg *leg)
 			"%s: the program was killed: the connection ends "
 			"without close_notify",
 			leg->c->destination);
-	leg->progress = conn_now();
+	leg->progress = clock_now();
 	real(setsockopt)(leg->inner, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
 		sizeof(seconds));
 	real(setsockopt)(leg->inner, IPPROTO_TCP, TCP_KEEPINTVL, &seconds,
@@ -156,7 +155,7 @@ static void peer_failed(struct relay_leg *leg)
 	report_broken(c, c->tls->failure(c->session), heard);
 	leg->broken = true;
 	leg->peer_done = true;
-	leg->progress = conn_now();
+	leg->progress = clock_now();
 }
 
 /* ---- from the peer to the program ---- */
@@ -189,7 +188,7 @@ static void push_to_program(struct relay_leg *leg)
  * it goes on. */
 static bool must_let_sleepers_out(struct relay_leg *leg)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 
 	if (!atomic_load(leg->c->waiters)) {
 		leg->sleepers = 0;
@@ -250,7 +249,7 @@ static void flush(struct relay_leg *leg)
 	if (c->tls->flush(c->session) == TLS_FAILED)
 		leg->write_broken = true;
 	if (c->tls->pending_out(c->session) < before)
-		leg->progress = conn_now();
+		leg->progress = clock_now();
 }
 
 static void finish_to_peer(struct relay_leg *leg)
@@ -266,7 +265,7 @@ static void finish_to_peer(struct relay_leg *leg)
 		c->tls->shutdown(c->session) == TLS_WANT_WRITE)
 		return;
 	leg->fin_sent = true;
-	leg->progress = conn_now();
+	leg->progress = clock_now();
 	leg->look_gap = OWNER_NS;
 	leg->look = leg->progress + OWNER_NS;
 	real(shutdown)(c->real, SHUT_WR);
@@ -290,7 +289,7 @@ static bool push_to_peer(struct relay_leg *leg)
 		case TLS_OK:
 		case TLS_PAUSED:
 			b->off += n;
-			leg->progress = conn_now();
+			leg->progress = clock_now();
 			break;
 		case TLS_WANT_READ:
 		case TLS_WANT_WRITE:
@@ -348,7 +347,7 @@ static void pump_to_peer(struct relay_leg *leg)
 static void look_for_dialler(struct relay_leg *leg)
 {
 	struct conn *c = leg->c;
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 	int told = atomic_load(c->outcome);
 
 	if (sock_tcp_state(c->real) != TCP_CLOSE)
@@ -387,7 +386,7 @@ static void open_leg(struct relay_leg *leg, short real_events)
 	if (conn_is_opening(c))
 		return;
 	leg->broken = c->state == CONN_FAILED;
-	leg->progress = conn_now();
+	leg->progress = clock_now();
 	tell_outcome(c);
 }
 
@@ -398,7 +397,7 @@ static bool may_open(const struct relay_leg *leg, short real_events)
 	return conn_is_opening(c) &&
 	       (real_events || leg->sleepers || leg->unasked ||
 		       (c->state == CONN_HANDSHAKING &&
-			       conn_now() >= c->handshake_end));
+			       clock_now() >= c->handshake_end));
 }
 
 /* ---- the whole ---- */
@@ -436,7 +435,7 @@ static int64_t look_at_owner(const struct relay_leg *leg)
  * seen: is there somebody at all? */
 static bool is_abandoned(struct relay_leg *leg)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 
 	if (!is_stuck(leg) || now < look_at_owner(leg))
 		return false;
@@ -451,7 +450,7 @@ static bool is_abandoned(struct relay_leg *leg)
  */
 static void look_for_program(struct relay_leg *leg)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 
 	if (!leg->fin_sent || leg->peer_done || leg->program_gone ||
 		now < leg->look)
@@ -490,7 +489,7 @@ static bool is_finished(struct relay_leg *leg)
 		((!leg->program_gone &&
 			 (leg->fin_sent || conn_is_opening(leg->c))) ||
 			!leg->program_done ||
-			conn_now() - leg->progress < leg->linger))
+			clock_now() - leg->progress < leg->linger))
 		return false;
 	give_up(leg);
 	return true;
@@ -607,7 +606,7 @@ int64_t leg_deadline(const struct relay_leg *leg, int64_t now)
 
 bool leg_begin(struct relay_leg *leg)
 {
-	leg->progress = conn_now();
+	leg->progress = clock_now();
 	leg->to_program.bytes = map_memory(BUFFER_SIZE);
 	leg->to_peer.bytes = map_memory(BUFFER_SIZE);
 	/* It was closed before. */

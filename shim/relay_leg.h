@@ -20,8 +20,8 @@ void leg_step(struct relay_leg *leg, short real_events, short inner_events);
 void leg_ask(const struct relay_leg *leg, struct pollfd *real_socket,
 	struct pollfd *inner);
 
-/* When it must be looked at without an event, on conn_now()'s clock; INT64_MAX:
- * never. */
+/* When it must be looked at without an event, on clock_now()'s clock;
+ * INT64_MAX: never. */
 int64_t leg_deadline(const struct relay_leg *leg, int64_t now);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 
@@ -81,7 +82,7 @@ void report_opened(const struct conn *c)
 {
 	struct tls_info info;
 	struct object o;
-	int64_t us = (conn_now() - c->started) / 1000;
+	int64_t us = (clock_now() - c->started) / 1000;
 	char ms[32];
 
 	if (!log_wants(LOG_LEVEL_INFO))
@@ -311,7 +312,7 @@ void report_given_up(const struct conn *c)
 	static const struct event given_up = {
 		"given up", "given up: ", "reason"};
 	bool silent = !c->pulled;
-	bool waited = conn_now() - c->started >= REPORT_SILENCE_NS;
+	bool waited = clock_now() - c->started >= REPORT_SILENCE_NS;
 
 	report_event(c, silent && waited ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
 		&given_up,

@@ -8,18 +8,19 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/single_threaded.h>
+#include "clock.h"
 #include "faults.h"
 #include "fdtab.h"
 #include "real.h"
 
 int64_t wait_deadline(int64_t timeout)
 {
-	return timeout ? conn_now() + timeout : WAIT_FOREVER;
+	return timeout ? clock_now() + timeout : WAIT_FOREVER;
 }
 
 int64_t wait_until_ms(int timeout)
 {
-	return timeout < 0 ? WAIT_FOREVER : conn_now() + timeout * 1000000LL;
+	return timeout < 0 ? WAIT_FOREVER : clock_now() + timeout * 1000000LL;
 }
 
 bool wait_is_valid(const struct timespec *timeout)
@@ -30,7 +31,7 @@ bool wait_is_valid(const struct timespec *timeout)
 
 int64_t wait_until(const struct timespec *timeout)
 {
-	return timeout ? conn_now() + timeout->tv_sec * 1000000000LL +
+	return timeout ? clock_now() + timeout->tv_sec * 1000000000LL +
 				 timeout->tv_nsec
 		       : WAIT_FOREVER;
 }
@@ -69,7 +70,7 @@ static bool signals_restart(void)
 static int wait_events(int fd, short events, int64_t deadline)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	int64_t left = deadline == WAIT_FOREVER ? 0 : deadline - conn_now();
+	int64_t left = deadline == WAIT_FOREVER ? 0 : deadline - clock_now();
 	struct timespec ts = {
 		.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 
@@ -126,10 +127,10 @@ static int wait_relay(struct conn *c, int fd, int64_t deadline)
 		if (outcome != EINPROGRESS)
 			return outcome;
 		err = wait_held(c, fd, 0,
-			earlier(deadline, conn_now() + LOOK_AGAIN_NS));
+			earlier(deadline, clock_now() + LOOK_AGAIN_NS));
 		if (!err && atomic_load(c->outcome) == EINPROGRESS)
 			return ECONNRESET;
-		if (err == EAGAIN && conn_now() >= deadline)
+		if (err == EAGAIN && clock_now() >= deadline)
 			return EAGAIN;
 		if (is_interrupted(err, deadline))
 			return EINTR;
@@ -165,9 +166,9 @@ int wait_open(struct conn *c, int fd, int64_t deadline)
 		}
 		conn_unlock(c);
 		if (!__libc_single_threaded)
-			end = earlier(end, conn_now() + LOOK_AGAIN_NS);
+			end = earlier(end, clock_now() + LOOK_AGAIN_NS);
 		err = wait_held(c, c->real, events, end);
-		if (err == EAGAIN && conn_now() >= deadline)
+		if (err == EAGAIN && clock_now() >= deadline)
 			return EAGAIN;
 		if (is_interrupted(err, deadline))
 			return EINTR;

@@ -7,9 +7,10 @@
 #ifndef TLSSHIM_WAIT_H
 #define TLSSHIM_WAIT_H
 
+#include "clock.h"
 #include "conn.h"
 
-/* A deadline on conn_now()'s clock, or never. */
+/* A deadline on clock_now()'s clock, or never. */
 #define WAIT_FOREVER INT64_MAX
 
 /* The deadline of a timeout in ns; 0 means none. */

@@ -7,6 +7,7 @@
 #include "watch.h"
 
 #include <string.h>
+#include "clock.h"
 #include "conn.h"
 #include "fdtab.h"
 #include "highfd.h"
@@ -381,7 +382,7 @@ void watch_set_end_handshakes(struct watch_set *set)
 
 	if (!set->handshakes.first)
 		return;
-	while ((c = overdue(set, conn_now()))) {
+	while ((c = overdue(set, clock_now()))) {
 		if (conn_lock(c) == 0) {
 			conn_advance(c);
 			conn_unlock(c);
