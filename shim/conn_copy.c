@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include "epollset.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "names.h"
@@ -115,7 +116,8 @@ static bool forget_one(int fd, uintptr_t cell, void *arg)
 {
 	const struct forgotten *one = arg;
 
-	if ((cell & ~FDTAB_PLUGGED) != (uintptr_t)one->c || !fdtab_take(fd))
+	if ((cell & ~FDTAB_PLUGGED) != (uintptr_t)one->c ||
+		!descriptor_take(fd))
 		return true;
 	if (one->copied)
 		fdtab_note(fd, FDTAB_MARKED);
@@ -140,7 +142,7 @@ void conn_forget_numbers(struct conn *c)
 static bool plug_one(int fd, uintptr_t cell, void *arg)
 {
 	if (cell == (uintptr_t)arg)
-		fdtab_plug(fd, arg);
+		descriptor_plug(fd, arg);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "clock.h"
 #include "config.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "plug.h"
@@ -192,7 +193,7 @@ static bool finish_one(int fd, uintptr_t cell, void *arg)
 	(void)arg;
 	if (!fdtab_is_number(cell))
 		return true;
-	c = fdtab_get(fd);
+	c = descriptor_get(fd);
 	if (c && c != &conn_hidden)
 		leave(c, config_get()->linger_ms);
 	if (c)

@@ -14,6 +14,7 @@
 #include "contexts.h"
 #include "epollset.h"
 #include "fail.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "gate.h"
 #include "goodbye.h"
@@ -93,7 +94,7 @@ struct naming {
 static void name_it(struct naming *all, int fd)
 {
 	all->shared |= origin_is_shared(fd);
-	fdtab_set(fd, all->c);
+	descriptor_set(fd, all->c);
 	if (conn_lock(all->c) != 0)
 		return;
 	epollset_adopt(all->c, fd);

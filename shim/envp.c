@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <unistd.h>
 #include "conn.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "inherit.h"
 #include "map.h"
@@ -25,7 +26,7 @@ static bool add_plugged(int fd, uintptr_t cell, void *arg)
 
 	if (!(cell & FDTAB_PLUGGED))
 		return true;
-	c = fdtab_get_plugged(fd);
+	c = descriptor_get_plugged(fd);
 	if (c)
 		peers_add(peers, &(struct peer){c->cookie, c->dialled, c->self,
 					 c->relay});

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "conn.h"
 #include "early.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "idle.h"
 #include "nest.h"
@@ -176,7 +177,8 @@ static bool is_set(int fd, int other)
 
 static bool tighten(int fd, uintptr_t cell, void *arg)
 {
-	conn_ref struct conn *c = fdtab_is_number(cell) ? fdtab_get(fd) : NULL;
+	conn_ref struct conn *c =
+		fdtab_is_number(cell) ? descriptor_get(fd) : NULL;
 
 	if (c && conn_lock(c) == 0) {
 		if (c->watches)

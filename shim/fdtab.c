@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of descriptors.  Knows what a number means; of connections it
- * knows only how to take and return references.
+ * The table of descriptors: cells, and who they are made for.  Takes no
+ * references.
  */
 #include "fdtab.h"
 
-#include <errno.h>
-#include "conn.h"
 #include "idle.h"
 #include "map.h"
 
@@ -16,7 +14,7 @@ _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 atomic_bool fdtab_used IDLE_DATA;
 __thread int fdtab_shown;
 
-static fdtab_cell *cell_of(int fd)
+fdtab_cell *fdtab_cell_of(int fd)
 {
 	fdtab_cell *chunk;
 
@@ -26,17 +24,6 @@ static fdtab_cell *cell_of(int fd)
 	return chunk ? &chunk[fd & (CHUNK_CELLS - 1)] : NULL;
 }
 
-static struct conn *conn_in(uintptr_t value)
-{
-	return (struct conn *)(value & ~FDTAB_TAGS);
-}
-
-/* Does the number hold a connection, plugged or not? */
-static bool holds_conn(uintptr_t value)
-{
-	return fdtab_is_number(value) || (value & FDTAB_PLUGGED);
-}
-
 bool fdtab_reserve(int fd)
 {
 	fdtab_cell *chunk, *none = NULL;
@@ -44,7 +31,7 @@ bool fdtab_reserve(int fd)
 
 	if ((unsigned)fd >= FDTAB_MAX)
 		return false;
-	if (cell_of(fd))
+	if (fdtab_cell_of(fd))
 		return true;
 	chunk = map_memory(size);
 	if (!chunk)
@@ -56,86 +43,17 @@ bool fdtab_reserve(int fd)
 	return true;
 }
 
-struct conn *fdtab_get_slow(int fd)
-{
-	conn_recover();
-	for (;;) {
-		uintptr_t value = fdtab_peek(fd);
-		struct conn *c;
-
-		if (value <= FDTAB_NOTES ||
-			(value & (FDTAB_EPOLL | FDTAB_PLUGGED)))
-			return NULL;
-		if (value & FDTAB_HIDDEN)
-			return fdtab_is_shown(fd) ? NULL : &conn_hidden;
-		c = conn_in(value);
-		if (!conn_is_ours(c)) {
-			conn_disown_all();
-			return NULL;
-		}
-		if (!conn_ref_try(c))
-			continue;
-		if (fdtab_peek(fd) == value)
-			return c;
-		conn_put(c);
-	}
-}
-
-struct conn *fdtab_get_plugged(int fd)
-{
-	uintptr_t value = fdtab_peek(fd);
-	struct conn *c = conn_in(value);
-
-	return (value & FDTAB_PLUGGED) && conn_ref_try(c) ? c : NULL;
-}
-
-void fdtab_plug(int fd, struct conn *c)
-{
-	uintptr_t now = (uintptr_t)c;
-
-	atomic_compare_exchange_strong(
-		cell_of(fd), &now, (uintptr_t)c | FDTAB_PLUGGED);
-}
-
-void fdtab_set(int fd, struct conn *c)
-{
-	fdtab_cell *cell = cell_of(fd);
-	uintptr_t old;
-
-	conn_number_get(c);
-	old = atomic_exchange(cell, (uintptr_t)c);
-	if (holds_conn(old))
-		conn_number_put(conn_in(old));
-}
-
-struct conn *fdtab_take(int fd)
-{
-	fdtab_cell *cell = cell_of(fd);
-	uintptr_t old;
-
-	if (!cell)
-		return NULL;
-	conn_recover();
-	old = atomic_load(cell);
-	/* A mark outlives its number: connect() compares files anyway, and a
-	 * child of vfork() closes numbers that its parent keeps. */
-	while (holds_conn(old))
-		if (atomic_compare_exchange_weak(cell, &old, 0))
-			return conn_in(old);
-	return NULL;
-}
-
 bool fdtab_hide(int fd, struct conn *c)
 {
 	if (!fdtab_reserve(fd))
 		return false;
-	atomic_store(cell_of(fd), (uintptr_t)c | FDTAB_HIDDEN);
+	atomic_store(fdtab_cell_of(fd), (uintptr_t)c | FDTAB_HIDDEN);
 	return true;
 }
 
 void fdtab_unhide(int fd)
 {
-	fdtab_cell *cell = cell_of(fd);
+	fdtab_cell *cell = fdtab_cell_of(fd);
 
 	if (cell)
 		atomic_store(cell, 0);
@@ -143,7 +61,7 @@ void fdtab_unhide(int fd)
 
 void fdtab_set_epoll(int fd, struct watch_set *set)
 {
-	atomic_store(cell_of(fd), set ? (uintptr_t)set | FDTAB_EPOLL : 0);
+	atomic_store(fdtab_cell_of(fd), set ? (uintptr_t)set | FDTAB_EPOLL : 0);
 }
 
 void fdtab_note(int fd, uintptr_t note)
@@ -153,7 +71,7 @@ void fdtab_note(int fd, uintptr_t note)
 
 	if (!fdtab_reserve(fd))
 		return;
-	cell = cell_of(fd);
+	cell = fdtab_cell_of(fd);
 	old = atomic_load(cell);
 	while (old <= FDTAB_NOTES &&
 		!atomic_compare_exchange_weak(cell, &old, old | note))
@@ -162,7 +80,7 @@ void fdtab_note(int fd, uintptr_t note)
 
 void fdtab_unnote_slow(int fd, uintptr_t note)
 {
-	fdtab_cell *cell = cell_of(fd);
+	fdtab_cell *cell = fdtab_cell_of(fd);
 	uintptr_t old = atomic_load(cell);
 
 	while (old <= FDTAB_NOTES &&

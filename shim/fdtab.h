@@ -11,9 +11,7 @@
  *     libc's own affair, but for its addresses;
  *   - an epoll set that has connections in it;
  *   - none of ours, with a note (FDTAB_NOTES).
- * Connections are counted twice: references (users of the struct) and numbers
- * (program's numbers that name it).  Both are conn.c's affair; this file
- * calls conn_ref_try()/conn_put().
+ * The table takes no references: descriptors.h does.
  */
 #ifndef TLSSHIM_FDTAB_H
 #define TLSSHIM_FDTAB_H
@@ -61,8 +59,6 @@ static inline uintptr_t fdtab_peek(int fd)
 		memory_order_acquire);
 }
 
-struct conn *fdtab_get_slow(int fd);
-
 /* Is this the cell of a number that names a connection of this process? */
 static inline bool fdtab_is_number(uintptr_t cell)
 {
@@ -76,37 +72,11 @@ static inline bool fdtab_is_used(void)
 	return atomic_load_explicit(&fdtab_used, memory_order_acquire);
 }
 
-/*
- * The connection behind a number, with a reference that the caller returns by
- * conn_put() (or by declaring the variable conn_ref); NULL when the number is
- * none of ours.  A hidden number gives the connection conn_hidden, all of
- * whose operations fail with EBADF, unless it is shown.
- */
-static inline struct conn *fdtab_get(int fd)
-{
-	return __builtin_expect(fdtab_peek(fd) <= FDTAB_NOTES, 1)
-		       ? NULL
-		       : fdtab_get_slow(fd);
-}
-
 /* Makes room for the number; false: out of memory or out of range. */
 bool fdtab_reserve(int fd);
 
-/* The number now names c (one more number of it; room was reserved).  What
- * the number named before loses it. */
-void fdtab_set(int fd, struct conn *c);
-
-/* The number names nothing any more.  Returns the connection that it named,
- * with the number's reference handed to the caller (conn_number_put()), or
- * NULL. */
-struct conn *fdtab_take(int fd);
-
-/* The connection behind a number that was handed over, with a reference, or
- * NULL. */
-struct conn *fdtab_get_plugged(int fd);
-
-/* The number's connection was handed over. */
-void fdtab_plug(int fd, struct conn *c);
+/* The number's cell, or NULL where there is no room for it. */
+fdtab_cell *fdtab_cell_of(int fd);
 
 /* Hides a number of the shim's own; room is made.  c is the connection that
  * owns it or NULL. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include "conn.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "keeper.h"
 #include "real.h"
@@ -30,7 +31,8 @@ static bool is_plugged(int fd)
 
 void goodbye_fd(int fd)
 {
-	conn_ref struct conn *c = is_plugged(fd) ? fdtab_get_plugged(fd) : NULL;
+	conn_ref struct conn *c =
+		is_plugged(fd) ? descriptor_get_plugged(fd) : NULL;
 
 	/* What a child of vfork() closes its parent still has. */
 	if (c && !keeper_is_guest())
@@ -39,7 +41,8 @@ void goodbye_fd(int fd)
 
 void goodbye_given(int fd)
 {
-	conn_ref struct conn *c = is_plugged(fd) ? fdtab_get_plugged(fd) : NULL;
+	conn_ref struct conn *c =
+		is_plugged(fd) ? descriptor_get_plugged(fd) : NULL;
 
 	if (c)
 		say(c);

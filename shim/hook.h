@@ -4,7 +4,7 @@
  *
  *	HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
  *	{
- *		conn_ref struct conn *c = fdtab_get(fd);
+ *		conn_ref struct conn *c = descriptor_get(fd);
  *
  *		if (!c)
  *			return real(recv)(fd, buf, len, flags);
@@ -19,6 +19,7 @@
 
 #include "conn.h"
 #include "fail.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "real.h"
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "descriptors.h"
 #include "config.h"
 #include "dial.h"
 #include "goodbye.h"
@@ -28,7 +29,7 @@ static bool may_be_looked_at(const struct sockaddr *addr, socklen_t len)
 
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	const struct sockaddr *to = addr.__sockaddr__;
 
 	if (!may_be_looked_at(to, len))
@@ -45,7 +46,7 @@ HOOK_ALIAS(__connect, connect);
 
 HOOK int shutdown(int fd, int how)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (c)
 		return ERRNO_KEPT(io_shutdown(c, fd, how));
@@ -58,7 +59,7 @@ HOOK int shutdown(int fd, int how)
  * placeholder would take another. */
 HOOK int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(bind)(fd, addr, len);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/single_threaded.h>
+#include "descriptors.h"
 #include "config.h"
 #include "epollset.h"
 #include "plug.h"
@@ -26,7 +27,7 @@ static bool is_news(int epfd, int op, int fd)
 
 HOOK int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	int r;
 
 	if (c)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include "descriptors.h"
 #include "epollset.h"
 #include "numbers.h"
 #include "origin.h"
@@ -51,7 +52,7 @@ static int control(struct conn *c, int fd, int cmd, long arg)
 /* The third argument may be an int, a pointer or nothing: all are a word. */
 HOOK int fcntl(int fd, int cmd, ...)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	va_list ap;
 	long arg;
 	int r;

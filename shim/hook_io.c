@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "descriptors.h"
 #include "clock.h"
 #include "config.h"
 #include "dial.h"
@@ -45,7 +46,7 @@ static size_t clip(size_t len)
 
 HOOK ssize_t read(int fd, void *buf, size_t len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(read)(fd, buf, len);
@@ -65,7 +66,7 @@ HOOK ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 
 HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(readv)(fd, iov, n);
@@ -79,7 +80,7 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 	HOOK ssize_t name(int fd, const struct iovec *iov, int n,              \
 		off64_t offset, int flags)                                     \
 	{                                                                      \
-		conn_ref struct conn *c = fdtab_get(fd);                       \
+		conn_ref struct conn *c = descriptor_get(fd);                  \
                                                                                \
 		if (!c)                                                        \
 			return real(name)(fd, iov, n, offset, flags);          \
@@ -109,7 +110,7 @@ HOOK_WITH_FLAGS(preadv64v2, read_with_flags)
 
 HOOK ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(recv)(fd, buf, len, flags);
@@ -127,7 +128,7 @@ HOOK ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 HOOK ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
 	__SOCKADDR_ARG addr, socklen_t *addrlen)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	ssize_t got;
 
 	if (!c)
@@ -188,7 +189,7 @@ static void note_received(const struct msghdr *msg)
 
 HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	ssize_t got;
 
 	if (c && !user_memory_is_absurd(msg))
@@ -203,7 +204,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 	struct timespec *timeout)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	int64_t end;
 	unsigned i;
 
@@ -236,7 +237,7 @@ HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 
 HOOK ssize_t write(int fd, const void *buf, size_t len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(write)(fd, buf, len);
@@ -249,7 +250,7 @@ HOOK_ALIAS(__write, write);
 
 HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(writev)(fd, iov, n);
@@ -276,7 +277,7 @@ HOOK_WITH_FLAGS(pwritev64v2, write_with_flags)
 
 HOOK ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (!c)
 		return real(send)(fd, buf, len, flags);
@@ -296,7 +297,7 @@ static ssize_t send_opening(int fd, const struct sockaddr *addr, socklen_t len,
 
 	if (dial_connect(fd, addr, len) < 0)
 		return -1;
-	c = fdtab_get(fd);
+	c = descriptor_get(fd);
 	return c ? io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN)
 		 : fail(ENOTCONN);
 }
@@ -321,7 +322,7 @@ static bool opens_ours(int flags, const struct sockaddr *addr, socklen_t len)
 HOOK ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	__CONST_SOCKADDR_ARG addr, socklen_t addrlen)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	struct iovec iov = {(void *)(uintptr_t)buf, clip(len)};
 
 	if (c && (flags & MSG_FASTOPEN))
@@ -357,7 +358,7 @@ static bool gives_nothing_away(const struct msghdr *msg)
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (user_memory_is_absurd(msg))
 		return real(sendmsg)(fd, msg, flags);
@@ -399,7 +400,7 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 #define HOOK_SENDFILE(name)                                                    \
 	HOOK ssize_t name(int out, int in, off64_t *offset, size_t count)      \
 	{                                                                      \
-		conn_ref struct conn *c = fdtab_get(out);                      \
+		conn_ref struct conn *c = descriptor_get(out);                 \
                                                                                \
 		if (!c && fdtab_peek(in) <= FDTAB_NOTES)                       \
 			return real(name)(out, in, offset, count);             \
@@ -413,8 +414,8 @@ HOOK_SENDFILE(sendfile64)
 HOOK ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset,
 	size_t len, unsigned flags)
 {
-	conn_ref struct conn *from = fdtab_get(in);
-	conn_ref struct conn *to = fdtab_get(out);
+	conn_ref struct conn *from = descriptor_get(in);
+	conn_ref struct conn *to = descriptor_get(out);
 
 	if (!from && !to)
 		return real(splice)(in, in_offset, out, out_offset, len, flags);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include "descriptors.h"
 #include "peers.h"
 #include "plug.h"
 #include "sockopt.h"
@@ -14,9 +15,9 @@
 /* One that was handed over still has its addresses. */
 static struct conn *get_named(int fd)
 {
-	struct conn *c = fdtab_get(fd);
+	struct conn *c = descriptor_get(fd);
 
-	return c ? c : fdtab_get_plugged(fd);
+	return c ? c : descriptor_get_plugged(fd);
 }
 
 HOOK int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
@@ -58,7 +59,7 @@ static bool is_named(int fd)
 
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 
 	if (level == SOL_SOCKET && name == SO_PEERNAME && is_named(fd))
 		return get_peer_option(fd, value, len);
@@ -88,7 +89,7 @@ HOOK int setsockopt(
 
 HOOK int ioctl(int fd, unsigned long request, ...)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	va_list ap;
 	void *arg;
 

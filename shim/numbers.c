@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "epollset.h"
 #include "fail.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "goodbye.h"
 #include "keeper.h"
@@ -41,7 +42,7 @@ int numbers_close(int fd)
 	if (keeper_is_borrowed())
 		return real(close)(fd);
 	epollset_closed(fd);
-	c = fdtab_take(fd);
+	c = descriptor_take(fd);
 	if (c)
 		goodbye_number(c);
 	r = real(close)(fd);
@@ -55,7 +56,7 @@ struct conn *numbers_closing(int fd)
 
 	if (fdtab_peek(fd) > FDTAB_NOTES && !fdtab_is_hidden(fd) &&
 		!keeper_is_borrowed())
-		c = fdtab_take(fd);
+		c = descriptor_take(fd);
 	if (c)
 		goodbye_number(c);
 	return c;
@@ -100,7 +101,7 @@ static bool visit(int fd, uintptr_t cell, void *arg)
 		   !keeper_is_borrowed()) {
 		goodbye_fd(fd);
 		epollset_closed(fd);
-		let_go(fdtab_take(fd));
+		let_go(descriptor_take(fd));
 	}
 	return true;
 }
@@ -134,20 +135,20 @@ int numbers_fresh(int fd)
 	if (fdtab_peek(fd) & FDTAB_HIDDEN)
 		return fd;
 	epollset_closed(fd);
-	let_go(fdtab_take(fd));
+	let_go(descriptor_take(fd));
 	return fd;
 }
 
 /* A copy of a number that was handed over has its addresses, too. */
 static bool copy_plugged(int from, int to)
 {
-	struct conn *c = fdtab_get_plugged(from);
+	struct conn *c = descriptor_get_plugged(from);
 
 	if (!c)
 		return false;
 	if (!keeper_is_borrowed() && fdtab_reserve(to)) {
-		fdtab_set(to, c);
-		fdtab_plug(to, c);
+		descriptor_set(to, c);
+		descriptor_plug(to, c);
 	}
 	conn_put(c);
 	return true;
@@ -159,7 +160,7 @@ int numbers_copied(int from, int to)
 
 	if (to < 0 || from == to)
 		return to;
-	c = fdtab_get(from);
+	c = descriptor_get(from);
 	if (!c && copy_plugged(from, to))
 		return to;
 	if (!c || c == &conn_hidden) {
@@ -180,7 +181,7 @@ int numbers_copied(int from, int to)
 	if (keeper_is_borrowed())
 		plug_fd(from);
 	else if (fdtab_reserve(to))
-		fdtab_set(to, c);
+		descriptor_set(to, c);
 	if (to <= STDERR_FILENO)
 		plug_fd(from);
 	conn_put(c);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "epollset.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "gate.h"
 #include "goodbye.h"
@@ -246,7 +247,7 @@ static bool is_placeholder(const struct conn *c, int fd)
  * it: hence a number of our own, and the look at what that is. */
 static void plan_one(struct plan *plan, int fd)
 {
-	struct conn *c = fdtab_get(fd);
+	struct conn *c = descriptor_get(fd);
 	int own = -1;
 
 	if (!c)
@@ -556,7 +557,7 @@ void plug_last(void)
 
 static bool has_opened(int fd)
 {
-	conn_ref struct conn *c = fdtab_get(fd);
+	conn_ref struct conn *c = descriptor_get(fd);
 	bool open;
 
 	if (!c || conn_lock(c) != 0)

@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "epollset.h"
 #include "fail.h"
+#include "descriptors.h"
 #include "fdtab.h"
 #include "map.h"
 #include "nest.h"
@@ -186,7 +187,7 @@ static int look(struct set *set, bool asked)
 		struct pollfd *p = &set->fds[i];
 		/* The analyzer fears that mmap() gives NULL for select().
 		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-		struct conn *c = fdtab_get(p->fd);
+		struct conn *c = descriptor_get(p->fd);
 
 		if (c) {
 			look_at_conn(set, i, c, asked);
