@@ -71,7 +71,7 @@ int follow_listen(const struct follow_relay *relay)
 	socklen_t len = address(relay, &addr);
 	int fd = relay->secret ? make_socket() : -1;
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, len) == 0)
+	if (fd < 0 || real(bind)(fd, (struct sockaddr *)&addr, len) == 0)
 		return fd;
 	real(close)(fd);
 	return -1;

@@ -83,7 +83,8 @@ static int listen_on(const union policy_addr *addr, socklen_t len, bool accepts)
 
 	if (s < 0)
 		return -1;
-	if (bind(s, &addr->any, len) == 0 && (!accepts || listen(s, 8) == 0))
+	if (real(bind)(s, &addr->any, len) == 0 &&
+		(!accepts || real(listen)(s, 8) == 0))
 		return s;
 	real(close)(s);
 	return -1;
