@@ -18,7 +18,6 @@
 #include "quiet.h"
 #include "real.h"
 #include "spin.h"
-#include "watch.h"
 
 #define CONNS_PER_SLAB 32
 #define LIST_SIZE ((size_t)4096)
@@ -180,7 +179,7 @@ void conn_unlock(struct conn *c)
 	int state = c->cancel_state;
 
 	if (c->watches)
-		watch_note(c);
+		c->observer->changed(c);
 	mutex_unlock(&c->lock);
 	restore_cancel(state);
 }
@@ -193,10 +192,9 @@ void conn_number_get(struct conn *c)
 
 void conn_number_put(struct conn *c)
 {
-	/* A closed file leaves the epoll sets it is in: epoll(7). */
 	if (atomic_fetch_sub(&c->numbers, 1) == 1 && c->watches &&
 		conn_lock(c) == 0) {
-		watch_remove_all(c);
+		c->observer->closed(c);
 		conn_unlock(c);
 	}
 	conn_put(c);

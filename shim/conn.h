@@ -43,6 +43,23 @@ enum conn_state {
 
 #define CONN_DESTINATION_MAX POLICY_ENDPOINT_MAX
 
+struct conn;
+
+/*
+ * Whoever keeps a connection's places in epoll sets (`watches`), told under its
+ * lock and only while there are any, as a wait queue's callback is in the
+ * kernel.
+ */
+struct conn_observer {
+	/* Something of it may have changed: before the lock is returned. */
+	void (*changed)(struct conn *c);
+	/* No number names it any more: a closed file leaves the sets that it
+	 * is in, epoll(7). */
+	void (*closed)(struct conn *c);
+	/* Its numbers are ordinary sockets again. */
+	void (*reverted)(struct conn *c);
+};
+
 struct conn {
 	/* The structure lives while refs > 0.  A number of the program's and
 	 * a call under way hold one each; numbers counts the former only. */
@@ -93,9 +110,10 @@ struct conn {
 	union policy_addr self;		       /* once plugged */
 	struct follow_relay relay;	       /* the same */
 	socklen_t addr_len;
-	struct watch *watches; /* its places in epoll sets */
-	uint64_t pulled;       /* bytes that the kernel has given us */
-	bool pulled_all;       /* ...and it had no more of them just then */
+	struct watch *watches; /* its places in epoll sets, and... */
+	const struct conn_observer *observer; /* ...who keeps them */
+	uint64_t pulled;   /* bytes that the kernel has given us */
+	bool pulled_all;   /* ...and it had no more of them just then */
 	bool changed;	   /* the state changed since the watches were told */
 	uint64_t noted;	   /* what they were told: watch.c's digest */
 	bool end_reported; /* to the log */
@@ -268,6 +286,11 @@ void conn_end_writing(struct conn *c);
 /* For ready_ask() and ready_tell(); probes when `probe` is set and it may be
  * that something can be read. */
 struct ready_state conn_ready(struct conn *c, bool probe);
+
+/* Reads from fd, a number of it, what must be known of the socket's options:
+ * timeouts, low-water mark, blocking mode, O_ASYNC. */
+void conn_learn_options(struct conn *c, int fd);
+void conn_learn_timeouts(struct conn *c, int fd);
 
 /* Is the placeholder in non-blocking mode?  fd is any number of it. */
 bool conn_is_nonblocking(struct conn *c, int fd);

@@ -130,7 +130,7 @@ void conn_forget_numbers(struct conn *c)
 	struct forgotten one = {.c = c};
 
 	if (c->watches && conn_lock(c) == 0) {
-		epollset_give_back(c);
+		c->observer->reverted(c);
 		conn_unlock(c);
 	}
 	one.copied = atomic_load(&c->numbers) > 1;

@@ -315,6 +315,34 @@ void conn_return_nodelay(struct conn *c)
 	real(setsockopt)(c->real, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
 }
 
+static int64_t timeout_of(int fd, int name)
+{
+	struct timeval tv = {0};
+	socklen_t len = sizeof(tv);
+
+	if (real(getsockopt)(fd, SOL_SOCKET, name, &tv, &len) < 0)
+		return 0;
+	return tv.tv_sec * NS_PER_S + tv.tv_usec * 1000LL;
+}
+
+void conn_learn_timeouts(struct conn *c, int fd)
+{
+	c->receive_timeout = timeout_of(fd, SO_RCVTIMEO);
+	c->send_timeout = timeout_of(fd, SO_SNDTIMEO);
+}
+
+void conn_learn_options(struct conn *c, int fd)
+{
+	int low = 1, flags = real(fcntl)(fd, F_GETFL);
+	socklen_t len = sizeof(low);
+
+	c->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+	c->async = flags >= 0 && (flags & O_ASYNC);
+	conn_learn_timeouts(c, fd);
+	real(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
+	c->low_water = low > 0 ? (size_t)low : 1;
+}
+
 bool conn_is_nonblocking(struct conn *c, int fd)
 {
 	int flags;

@@ -275,7 +275,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	err = carry_over(fd, c->real, why.text, sizeof(why.text));
 	if (err)
 		return refuse(c, err, why.text);
-	sockopt_learn(c, fd);
+	conn_learn_options(c, fd);
 	conn_lend_nodelay(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sock_cookie(fd);

@@ -56,6 +56,7 @@ void epollset_fork_child(void)
 {
 	early_fork_child();
 	watch_fork_child();
+	watch_set_fork_child();
 	nest_fork_child();
 	fdtab_each(0, FDTAB_MAX - 1, forget_watches, NULL);
 }
@@ -253,17 +254,8 @@ void epollset_note(int epfd, int op, int fd, const struct epoll_event *event)
 	errno = saved_errno;
 }
 
-void epollset_adopt(struct conn *c, int fd)
-{
-	struct early e;
-
-	while (early_take(fd, &e))
-		/* Not there any more: the number was closed meanwhile. */
-		if (real(epoll_ctl)(e.set->epfd, EPOLL_CTL_DEL, fd, NULL) == 0)
-			watch_add(c, e.set, fd, &e.event);
-}
-
-void epollset_give_back(struct conn *c)
+/* The registrations become the program's sockets' again. */
+static void give_back(struct conn *c)
 {
 	watch_tighten(c, NULL);
 	while (c->watches) {
@@ -276,6 +268,29 @@ void epollset_give_back(struct conn *c)
 		real(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, fd, &event);
 		early_remember(set, fd, &event);
 	}
+}
+
+static const struct conn_observer observer = {
+	.changed = watch_note,
+	.closed = watch_remove_all,
+	.reverted = give_back,
+};
+
+static int register_conn(struct conn *c, struct watch_set *set, int fd,
+	const struct epoll_event *event)
+{
+	c->observer = &observer;
+	return watch_add(c, set, fd, event);
+}
+
+void epollset_adopt(struct conn *c, int fd)
+{
+	struct early e;
+
+	while (early_take(fd, &e))
+		/* Not there any more: the number was closed meanwhile. */
+		if (real(epoll_ctl)(e.set->epfd, EPOLL_CTL_DEL, fd, NULL) == 0)
+			register_conn(c, e.set, fd, &e.event);
 }
 
 void epollset_set_aside(struct conn *c)
@@ -320,7 +335,7 @@ static int change(struct conn *c, struct watch_set *set, int op, int fd,
 		if (w)
 			return EEXIST;
 		conn_advance(c);
-		return watch_add(c, set, fd, event);
+		return register_conn(c, set, fd, event);
 	case EPOLL_CTL_MOD:
 		if (!w)
 			return ENOENT;

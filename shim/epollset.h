@@ -27,9 +27,6 @@ void epollset_note(int epfd, int op, int fd, const struct epoll_event *event);
  * of them becomes the connection's.  Under its lock, or not shared yet. */
 void epollset_adopt(struct conn *c, int fd);
 
-/* The connection's registrations become the program's sockets' again. */
-void epollset_give_back(struct conn *c);
-
 /*
  * Around handing a connection over: takes it out of the kernel's sets, whose
  * registrations a copy of the real socket would keep alive; puts it back, or,

@@ -26,31 +26,6 @@ static int result(int err)
 	return err ? fail(err) : 0;
 }
 
-/* ---- what the shim must know ---- */
-
-static int64_t timeout_of(int fd, int name)
-{
-	struct timeval tv = {0};
-	socklen_t len = sizeof(tv);
-
-	if (real(getsockopt)(fd, SOL_SOCKET, name, &tv, &len) < 0)
-		return 0;
-	return tv.tv_sec * 1000000000LL + tv.tv_usec * 1000LL;
-}
-
-void sockopt_learn(struct conn *c, int fd)
-{
-	int low = 1, flags = real(fcntl)(fd, F_GETFL);
-	socklen_t len = sizeof(low);
-
-	c->nonblocking = flags >= 0 && (flags & O_NONBLOCK);
-	c->async = flags >= 0 && (flags & O_ASYNC);
-	c->receive_timeout = timeout_of(fd, SO_RCVTIMEO);
-	c->send_timeout = timeout_of(fd, SO_SNDTIMEO);
-	real(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &low, &len);
-	c->low_water = low > 0 ? (size_t)low : 1;
-}
-
 /* ---- getsockopt, setsockopt ---- */
 
 /* What no call has met yet. */
@@ -173,7 +148,7 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
 		if (real(setsockopt)(fd, level, name, value, len) < 0)
 			return -1;
-		sockopt_learn(c, fd);
+		conn_learn_options(c, fd);
 		/* What was too little may now be enough. */
 		c->maybe_readable = true;
 		return 0;
@@ -184,8 +159,7 @@ static int set_locked(struct conn *c, int fd, int level, int name,
 		return -1;
 	if (is_for_both(level, name))
 		real(setsockopt)(fd, level, name, value, len);
-	c->receive_timeout = timeout_of(c->real, SO_RCVTIMEO);
-	c->send_timeout = timeout_of(c->real, SO_SNDTIMEO);
+	conn_learn_timeouts(c, c->real);
 	return 0;
 }
 

@@ -9,10 +9,6 @@
 #include <stdbool.h>
 #include "conn.h"
 
-/* Reads into c what the shim must know of the options (timeouts, low-water
- * mark, blocking mode, O_ASYNC).  Under c's lock or before it is shared. */
-void sockopt_learn(struct conn *c, int fd);
-
 /* The libc calls, on a connection. */
 int sockopt_get(struct conn *c, int fd, int level, int name, void *value,
 	socklen_t *len);

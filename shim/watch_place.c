@@ -88,7 +88,6 @@ void watch_fork_child(void)
 {
 	atomic_flag_clear(&pool_busy);
 	stride = (uint16_t)(2 * getpid() + 1);
-	watch_set_fork_child();
 }
 
 /* ---- cookies ---- */
