@@ -11,8 +11,8 @@
 #include <sys/single_threaded.h>
 #include <time.h>
 #include "clock.h"
-#include "idle.h"
 #include "fdtab.h"
+#include "idle.h"
 #include "keeper.h"
 #include "map.h"
 #include "quiet.h"
@@ -118,7 +118,7 @@ void conn_free(struct conn *c)
 	conn_pool_unlock();
 }
 
-struct conn *conn_new(void)
+struct conn *conn_new(const struct conn_ops *ops)
 {
 	uint64_t token = keeper_claim();
 	struct conn *c = token ? take_free(token) : NULL;
@@ -133,6 +133,7 @@ struct conn *conn_new(void)
 	atomic_store(c->waiters, 0);
 	atomic_store(&c->kernel_error, 0);
 	c->keeper = token;
+	c->ops = ops;
 	c->real = -1;
 	c->low_water = 1;
 	atomic_store(&c->refs, 1);

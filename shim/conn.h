@@ -45,6 +45,15 @@ enum conn_state {
 
 struct conn;
 
+/* What whoever opened a connection does for it, and this layer cannot. */
+struct conn_ops {
+	/* What could not be sent when it was closed goes to another process;
+	 * false: to none, it is still ours.  Without the lock. */
+	bool (*send_rest)(struct conn *c);
+	/* Somebody met it in a copy of its process. */
+	void (*copied)(void);
+};
+
 /*
  * Whoever keeps a connection's places in epoll sets (`watches`), told under its
  * lock and only while there are any, as a wait queue's callback is in the
@@ -110,6 +119,7 @@ struct conn {
 	union policy_addr self;		       /* once plugged */
 	struct follow_relay relay;	       /* the same */
 	socklen_t addr_len;
+	const struct conn_ops *ops;
 	struct watch *watches; /* its places in epoll sets, and... */
 	const struct conn_observer *observer; /* ...who keeps them */
 	uint64_t pulled;   /* bytes that the kernel has given us */
@@ -136,7 +146,7 @@ extern struct conn conn_hidden;
 
 /* A new connection with one reference (the caller's) and no number; NULL: no
  * memory, errno is set.  Its real socket is -1. */
-struct conn *conn_new(void);
+struct conn *conn_new(const struct conn_ops *ops);
 
 /* false: it has ended. */
 static inline bool conn_ref_try(struct conn *c)
@@ -216,10 +226,6 @@ static inline bool conn_is_ours(const struct conn *c)
 {
 	return c->keeper == keeper_token();
 }
-
-/* This process is a copy: forgets every connection that it inherited, closes
- * its copies of the real sockets, and leaves the placeholders. */
-void conn_disown_all(void);
 
 /* 0, or the errno value to fail with: EBADF for a hidden descriptor, EAGAIN
  * when this very thread holds the lock (we are in a signal handler).  While it
@@ -324,7 +330,7 @@ void conn_finish_all(void);
 void conn_forget_numbers(struct conn *c);
 
 /* A relay has taken it over: its numbers are plaintext sockets.  Under all
- * locks (conn_fork_prepare()).  conn_plugged_done() follows without them. */
+ * locks (quiesce_begin()).  conn_plugged_done() follows without them. */
 void conn_plugged(struct conn *c);
 void conn_plugged_done(struct conn *c);
 
@@ -332,12 +338,6 @@ void conn_plugged_done(struct conn *c);
  * real sockets of connections that it plugged. */
 void conn_close_left(void);
 extern atomic_uint conn_left_open;
-
-/* Takes and returns all locks around fork(), so that the child's copy of the
- * engine is whole.  The child disowns all. */
-void conn_fork_prepare(void);
-void conn_fork_parent(void);
-void conn_fork_child(void);
 
 /* ---- among the conn_*.c files ---- */
 

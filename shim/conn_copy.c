@@ -1,111 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections and other processes: around fork() and in copies that nobody
- * announced, when a relay has taken one over, and the numbers that change
- * hands in it.
+ * A connection that leaves its numbers, or this process: when it is closed
+ * elsewhere, when a relay has taken it over, and when the program wants the
+ * number of its real socket.
  */
 #include "conn.h"
 
 #include <errno.h>
-#include "epollset.h"
 #include "descriptors.h"
 #include "fdtab.h"
 #include "keeper.h"
-#include "names.h"
 #include "real.h"
-#include "sender.h"
 
 atomic_uint conn_left_open;
-
-/* ---- copies of the process ---- */
-
-/* Plugged ones live on here: with a lock that may have been held in the
- * parent, and a real socket that is closed now. */
-static bool disown_one(int fd, uintptr_t cell, void *arg)
-{
-	struct conn *c = (struct conn *)(cell & ~FDTAB_TAGS);
-
-	(void)arg;
-	if (cell <= FDTAB_NOTES || cell == FDTAB_HIDDEN || (cell & FDTAB_EPOLL))
-		return true;
-	conn_init_lock(c);
-	if (!(cell & FDTAB_PLUGGED))
-		fdtab_unhide(fd);
-	if (cell & FDTAB_HIDDEN) {
-		c->real = -1;
-		real(close)(fd);
-	}
-	return true;
-}
-
-static void disown_all(void)
-{
-	atomic_store(&conn_count, 0);
-	/* What is free has its waiters in memory that the parent shares. */
-	conn_pool_abandon();
-	fdtab_each(0, FDTAB_MAX - 1, disown_one, NULL);
-	epollset_fork_child();
-	sender_fork_child();
-	names_fork_child();
-	if (tls_loaded())
-		tls_loaded()->fork_child();
-}
-
-void conn_disown_all(void)
-{
-	int saved_errno = errno;
-
-	if (atomic_load(&conn_count) > 0)
-		disown_all();
-	errno = saved_errno;
-}
-
-/* What this fork() has locked: a connection may leave the table meanwhile. */
-static struct conn *locked;
-
-/* By its real socket, which each has once. */
-static bool lock_one(int fd, uintptr_t cell, void *arg)
-{
-	struct conn *c = (struct conn *)(cell & ~FDTAB_HIDDEN);
-
-	(void)fd;
-	(void)arg;
-	/* It fails for one that our own thread holds: it forks in a signal
-	 * handler. */
-	if (!(cell & FDTAB_HIDDEN) || !c || !mutex_lock(&c->lock))
-		return true;
-	c->next_locked = locked;
-	locked = c;
-	return true;
-}
-
-void conn_fork_prepare(void)
-{
-	epollset_fork_prepare();
-	fdtab_each(0, FDTAB_MAX - 1, lock_one, NULL);
-	conn_pool_lock();
-	if (tls_loaded())
-		tls_loaded()->copy_begin();
-}
-
-void conn_fork_parent(void)
-{
-	if (tls_loaded())
-		tls_loaded()->copy_end();
-	conn_pool_unlock();
-	for (; locked; locked = locked->next_locked)
-		mutex_unlock(&locked->lock);
-}
-
-void conn_fork_child(void)
-{
-	int saved_errno = errno;
-
-	/* Also where the parent had no connection any more. */
-	locked = NULL;
-	disown_all();
-	errno = saved_errno;
-}
 
 struct forgotten {
 	struct conn *c;

@@ -13,7 +13,6 @@
 #include "descriptors.h"
 #include "fdtab.h"
 #include "keeper.h"
-#include "plug.h"
 #include "real.h"
 #include "report.h"
 #include "sock.h"
@@ -140,7 +139,7 @@ static void leave(struct conn *c, unsigned ms)
 		return;
 	done = say_goodbye(c);
 	conn_unlock(c);
-	if (done || plug_rest(c) || conn_lock(c) != 0)
+	if (done || c->ops->send_rest(c) || conn_lock(c) != 0)
 		return;
 	wait_until_taken(c, ms);
 	end_real(c);

@@ -5,7 +5,7 @@
 #include "contexts.h"
 
 #include <errno.h>
-#include "gate.h"
+#include "engine_lock.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
@@ -38,11 +38,11 @@ struct tls_context *contexts_get(
 	struct tls_context *ctx = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	const struct tls_engine *tls;
 	struct highfd_limit limit;
-	struct gate_passage p;
+	struct engine_passage p;
 
 	if (ctx)
 		return ctx;
-	p = gate_enter();
+	p = engine_enter();
 	ctx = *place;
 	/* Files are read: the program may have used up its numbers. */
 	limit = highfd_raise();
@@ -51,7 +51,7 @@ struct tls_context *contexts_get(
 		ctx = new_context(tls, dest, why);
 	highfd_restore(&limit);
 	__atomic_store_n(place, ctx, __ATOMIC_RELEASE);
-	gate_leave(&p);
+	engine_leave(&p);
 	return ctx;
 }
 
@@ -59,13 +59,13 @@ static void preload(const struct config_dest *dest)
 {
 	struct tls_failure why;
 	struct tls_context *ctx = contexts_get(dest, &why);
-	struct gate_passage p;
+	struct engine_passage p;
 
 	if (!ctx)
 		return;
-	p = gate_enter();
+	p = engine_enter();
 	tls_loaded()->context_preload(ctx);
-	gate_leave(&p);
+	engine_leave(&p);
 }
 
 void contexts_prepare(void)

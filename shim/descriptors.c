@@ -32,7 +32,7 @@ struct conn *descriptor_get_slow(int fd)
 			return fdtab_is_shown(fd) ? NULL : &conn_hidden;
 		c = conn_in(value);
 		if (!conn_is_ours(c)) {
-			conn_disown_all();
+			c->ops->copied();
 			return NULL;
 		}
 		if (!conn_ref_try(c))

@@ -12,11 +12,11 @@
 #include "carry.h"
 #include "config.h"
 #include "contexts.h"
+#include "descriptors.h"
+#include "engine_lock.h"
 #include "epollset.h"
 #include "fail.h"
-#include "descriptors.h"
 #include "fdtab.h"
-#include "gate.h"
 #include "goodbye.h"
 #include "highfd.h"
 #include "keeper.h"
@@ -26,6 +26,7 @@
 #include "origin.h"
 #include "plug.h"
 #include "policy.h"
+#include "quiesce.h"
 #include "real.h"
 #include "report.h"
 #include "sock.h"
@@ -193,14 +194,14 @@ static int new_socket(int fd)
  * program the connection is one descriptor. */
 static int new_socket_beyond(int fd)
 {
-	struct gate_passage p = gate_enter();
+	struct engine_passage p = engine_enter();
 	struct highfd_limit limit = highfd_raise();
 	int s = new_socket(fd);
 
 	if (s >= 0)
 		s = highfd_beyond(s, &limit);
 	highfd_restore(&limit);
-	gate_leave(&p);
+	engine_leave(&p);
 	return s;
 }
 
@@ -255,7 +256,7 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	struct tls_identity id;
 	struct tls_context *ctx;
 	bool safe = choose_identity(c, addr, found, tls_port, &id);
-	struct gate_passage p;
+	struct engine_passage p;
 	int err;
 
 	if (!safe && c->dest->tls.verify == TLS_VERIFY_FULL)
@@ -279,12 +280,12 @@ static int prepare(struct conn *c, int fd, const struct sockaddr *addr,
 	conn_lend_nodelay(c, fd);
 	set_target(c, tls_port);
 	c->cookie = sock_cookie(fd);
-	p = gate_enter();
+	p = engine_enter();
 	c->session = c->tls->session_new(ctx, &id,
 		log_wants(LOG_LEVEL_DEBUG) ? &transport_traced
 					   : &transport_quiet,
 		c);
-	gate_leave(&p);
+	engine_leave(&p);
 	if (!c->session)
 		return refuse(c, ENOMEM, "out of memory");
 	return fdtab_reserve(fd) ? 0 : refuse(c, EMFILE, no_descriptor);
@@ -477,6 +478,11 @@ static void tell_left_alone(
 		where);
 }
 
+static const struct conn_ops ops = {
+	.send_rest = plug_rest,
+	.copied = quiesce_disown,
+};
+
 int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	bool shared;
@@ -507,7 +513,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return refuse_early(addr, &found, EACCES,
 			"a child of vfork() runs in its parent's memory and "
 			"can make no connection of its own");
-	c = conn_new();
+	c = conn_new(&ops);
 	if (!c)
 		return refuse_early(addr, &found, ENOMEM,
 			"no memory for the connection (mmap or madvise fails)");

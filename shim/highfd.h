@@ -25,8 +25,8 @@ int highfd_move(int fd);
 /*
  * The program's soft limit, raised to the hard one for a moment, so that a
  * descriptor of the shim's own takes none of the program's numbers.  Call with
- * the gate held (gate.h): the limit is the process's, and what fork() copies
- * and getrlimit() tells is what the program set.
+ * the engine locked (engine_lock.h): the limit is the process's, and what
+ * fork() copies and getrlimit() tells is what the program set.
  */
 struct highfd_limit {
 	rlim_t soft;

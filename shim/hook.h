@@ -18,8 +18,8 @@
 #define TLSSHIM_HOOK_H
 
 #include "conn.h"
-#include "fail.h"
 #include "descriptors.h"
+#include "fail.h"
 #include "fdtab.h"
 #include "real.h"
 

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <limits.h>
-#include "descriptors.h"
 #include "config.h"
+#include "descriptors.h"
 #include "dial.h"
 #include "goodbye.h"
 #include "io.h"

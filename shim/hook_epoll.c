@@ -9,8 +9,8 @@
 
 #include <errno.h>
 #include <sys/single_threaded.h>
-#include "descriptors.h"
 #include "config.h"
+#include "descriptors.h"
 #include "epollset.h"
 #include "plug.h"
 #include "user_memory.h"

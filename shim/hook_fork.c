@@ -2,7 +2,7 @@
 /*
  * libc's names for copies of the process.  What a copy could use of a
  * connection is handed over to a relay before.  For fork(), daemon() and
- * forkpty() that is done by pthread_atfork() (gate.c); vfork() shares all.
+ * forkpty() that is done by pthread_atfork() (fork.c); vfork() shares all.
  */
 #include "hook.h"
 

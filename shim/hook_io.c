@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include "descriptors.h"
 #include "clock.h"
 #include "config.h"
+#include "descriptors.h"
 #include "dial.h"
 #include "io.h"
 #include "origin.h"

@@ -3,7 +3,8 @@
  * A lock that knows its owner: a signal handler whose own thread holds it is
  * told so instead of waiting for ever.  What PTHREAD_MUTEX_ERRORCHECK does, at
  * a fifth of the instructions, for every call on a connection takes some.  The
- * pthread mutexes that are left are behind the gate, where no handler runs.
+ * pthread mutexes that are left are in the engine, where no handler runs
+ * (engine_lock.h).
  *
  * Memory of zeros is one that nobody holds; it needs no end.
  */

@@ -9,14 +9,15 @@
 #include <limits.h>
 #include "config.h"
 #include "conn.h"
+#include "descriptors.h"
 #include "epollset.h"
 #include "fail.h"
-#include "descriptors.h"
 #include "fdtab.h"
 #include "goodbye.h"
 #include "keeper.h"
 #include "origin.h"
 #include "plug.h"
+#include "quiesce.h"
 #include "real.h"
 
 /* What the number named is ended after the number is closed, so that nobody
@@ -29,7 +30,7 @@ static void let_go(struct conn *c)
 	if (conn_is_ours(c) || c->state == CONN_PLUGGED)
 		conn_number_put(c);
 	else
-		conn_disown_all();
+		quiesce_disown();
 }
 
 int numbers_close(int fd)

@@ -12,16 +12,16 @@
 #include <string.h>
 #include "clock.h"
 #include "conn.h"
-#include "epollset.h"
 #include "descriptors.h"
+#include "epollset.h"
 #include "fdtab.h"
-#include "gate.h"
 #include "goodbye.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
 #include "map.h"
 #include "mutex.h"
+#include "quiesce.h"
 #include "quiet.h"
 #include "real.h"
 #include "relay.h"
@@ -396,7 +396,7 @@ static void hand_over(struct plan *plan)
 	unsigned n;
 	int err = 0;
 
-	gate_close();
+	quiesce_begin();
 	for (unsigned i = 0; i < plan->n; i++)
 		epollset_set_aside(plan->all[i].c);
 	n = make_legs(plan);
@@ -409,7 +409,7 @@ static void hand_over(struct plan *plan)
 		if (err)
 			refuse(&plan->all[i], strerrordesc_np(err));
 	}
-	gate_open();
+	quiesce_end();
 }
 
 static void finish(struct plan *plan)
@@ -522,11 +522,11 @@ static int relay_rest(struct conn *c)
 	if (!leg)
 		return ENOMEM;
 	*leg = (struct relay_leg){.c = c, .inner = -1};
-	gate_close();
+	quiesce_begin();
 	err = relay_start(leg, 1);
 	if (!err)
 		conn_plugged(c);
-	gate_open();
+	quiesce_end();
 	munmap(leg, sizeof(*leg));
 	return err;
 }

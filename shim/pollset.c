@@ -13,9 +13,9 @@
 #include <sys/single_threaded.h>
 #include "clock.h"
 #include "conn.h"
+#include "descriptors.h"
 #include "epollset.h"
 #include "fail.h"
-#include "descriptors.h"
 #include "fdtab.h"
 #include "map.h"
 #include "nest.h"

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <string.h>
+#include "clock.h"
 #include "highfd.h"
 #include "log.h"
 #include "map.h"
@@ -95,10 +96,10 @@ static int push(struct sending *one)
 		if (n < 0)
 			return errno == EAGAIN ? 0 : errno;
 		one->off += (size_t)n;
-		one->progress = conn_now();
+		one->progress = clock_now();
 	}
 	one->fin_sent = true;
-	one->fin_at = one->progress = one->look = conn_now();
+	one->fin_at = one->progress = one->look = clock_now();
 	real(shutdown)(one->fd, SHUT_WR);
 	return 0;
 }
@@ -150,7 +151,7 @@ static void give_up(struct sender *s, struct sending *one)
 
 static void step(struct sender *s, struct sending *one, short events)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 	int error = 0;
 
 	if (!one->fin_sent)
@@ -189,7 +190,7 @@ static void begin(struct sender *s, uint32_t place, int fd)
 		.rest = rest,
 		.fd = fd,
 		.queued = queued(fd),
-		.progress = conn_now(),
+		.progress = clock_now(),
 	};
 	step(s, &s->all[s->n++], POLLIN);
 }
@@ -259,7 +260,7 @@ static bool take_all(struct sender *s)
  * before is there still. */
 static void leave_if_idle(struct sender *s)
 {
-	if (s->n || s->fd < 0 || conn_now() < s->idle_end)
+	if (s->n || s->fd < 0 || clock_now() < s->idle_end)
 		return;
 	real(shutdown)(s->fd, SHUT_RD);
 	take_all(s);
@@ -297,7 +298,7 @@ static void ask(const struct sending *one, struct pollfd *p)
 
 static void wait_for_some(struct sender *s)
 {
-	int64_t left = deadline(s) - conn_now();
+	int64_t left = deadline(s) - clock_now();
 
 	for (unsigned i = 0; i < s->n; i++)
 		ask(&s->all[i], &s->fds[i]);
@@ -313,7 +314,7 @@ static bool is_due(const struct sending *one, int64_t now)
 
 static void step_all(struct sender *s)
 {
-	int64_t now = conn_now();
+	int64_t now = clock_now();
 
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->fds[i].revents || is_due(&s->all[i], now))
@@ -329,7 +330,7 @@ void rests_serve(int fd, void *rests)
 	highfd_raise();
 	s->rests = rests;
 	s->fd = fd;
-	s->idle_end = conn_now() + IDLE_NS;
+	s->idle_end = clock_now() + IDLE_NS;
 	while (s->n || s->fd >= 0) {
 		bool came;
 
@@ -340,7 +341,7 @@ void rests_serve(int fd, void *rests)
 			s->fd = -1;
 		forget_ended(s);
 		if (s->n)
-			s->idle_end = conn_now() + IDLE_NS;
+			s->idle_end = clock_now() + IDLE_NS;
 		leave_if_idle(s);
 		forget_ended(s);
 	}

@@ -16,10 +16,10 @@
 #include "config.h"
 #include "conn.h"
 #include "fdtab.h"
-#include "gate.h"
 #include "highfd.h"
 #include "keeper.h"
 #include "log.h"
+#include "quiesce.h"
 #include "real.h"
 #include "relay.h"
 #include "report.h"
@@ -113,8 +113,8 @@ static int start_with(struct rests *rests)
 		.title = title, .shared = rests, .serve = rests_serve};
 	int ends[2], err;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    0, ends) < 0)
+	if (real(socketpair)(AF_UNIX,
+		    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return errno;
 	log_format(title, sizeof(title), "rests of %d", keeper_pid());
 	task.fd = ends[1];
@@ -143,9 +143,9 @@ static bool start(void)
 	rests = sender.room ? make_rests() : NULL;
 	if (!rests)
 		return false;
-	gate_close();
+	quiesce_begin();
 	err = start_with(rests);
-	gate_open();
+	quiesce_end();
 	if (err)
 		munmap(rests, sizeof(*rests));
 	return !err;

@@ -31,7 +31,7 @@
 #define engine_dlopen ((__typeof__(dlopen) *)scope_of_libc("dlopen"))
 #endif
 
-/* No signal handler meets it: see gate.h. */
+/* No signal handler meets it: see engine_lock.h. */
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct tls_engine *loaded;
 
