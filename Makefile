@@ -66,7 +66,8 @@ ENGINE_LIBS_shared = $$(pkg-config --libs libssl libcrypto)
 
 # Sorted: objects are linked in the same order everywhere.
 objects = $(patsubst %,$(OBJ)/%.o,$(sort $(basename $(1))))
-THIN    := $(call objects,$(wildcard shim/*.c shim/*.S))
+THIN_SRC := $(filter-out shim/engine/%,$(wildcard $(addprefix shim/*/,*.c x86_64/*.S)))
+THIN    := $(call objects,$(THIN_SRC))
 ENGINE_O := $(call objects,$(wildcard shim/engine/*.c))
 HELPERS := $(call objects,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -92,7 +93,7 @@ $(ENGINE_SO): $(ENGINE_O) $(OBJ)/engine.map
 		-Wl,--version-script=$(OBJ)/engine.map $(ENGINE_LIBS_$(ENGINE))
 
 # What the libraries export: the names of calls.def, and one symbol.
-$(OBJ)/calls.map: shim/calls.def $(OBJ)/flags
+$(OBJ)/calls.map: shim/base/calls.def $(OBJ)/flags
 	$(Q){ echo '{ global:'; \
 	  $(CC) -E -P -x c -std=c11 '-DCALL(n)=n;' '-DALIAS(n,t)=n;' $<; \
 	  echo 'local: *; };'; } >$@
@@ -132,11 +133,11 @@ $(OBJ)/has-unit: $(OBJ)/flags
 
 # Unit tests link archives, so that a test takes what it uses and may put a
 # fake in the place of the rest.  Hooks are never linked: only preloaded.
-$(OBJ)/thin.a: $(filter-out $(OBJ)/shim/hook_%,$(call objects,$(wildcard shim/*.c)))
+$(OBJ)/thin.a: $(filter-out $(OBJ)/shim/hooks/%,$(THIN))
 $(OBJ)/engine.a: $(ENGINE_O)
 $(OBJ)/helpers.a: $(HELPERS)
 %.a:
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(OBJ)/helpers.a $(OBJ)/engine.a $(OBJ)/thin.a
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)

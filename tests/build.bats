@@ -141,7 +141,7 @@ hashes()
 			tar -C "$tree" -x
 		# Warnings are errors in a checkout only.
 		run -0 make_anew -C "$tree" V=1 CFLAGS="-O0 -g"
-		assert_output --partial "-c -o build/obj/shim/real.o"
+		assert_output --partial "-c -o build/obj/shim/base/real.o"
 		refute_output --partial "-Werror"
 	done
 	assert_equal "$(hashes "$RUN_DIR/another/one")" "$(hashes "$RUN_DIR/one")"

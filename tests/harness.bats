@@ -192,7 +192,7 @@ native_sink()
 	case $BUILD_DIR in
 	*-thread*)
 		assert_output --partial "data race"
-		assert_output --partial shim/pollset.c
+		assert_output --partial shim/event/pollset.c
 		;;
 	*) assert_success ;;
 	esac

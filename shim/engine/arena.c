@@ -8,13 +8,13 @@
  * at most a fifth of a block is wasted.  A block begins with a header of 16
  * bytes that says which class it is of: there is no look-up in free().
  */
-#include "arena.h"
+#include "engine/arena.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "../mutex.h"
+#include "base/mutex.h"
 
 #ifndef __has_feature
 #define __has_feature(x) 0

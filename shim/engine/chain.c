@@ -8,7 +8,7 @@
  *                           be built: that one's own restrictions (dates, name
  *                           constraints, usage) hold for what is below it
  */
-#include "chain.h"
+#include "engine/chain.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>

@@ -9,7 +9,7 @@
 
 #include <openssl/x509_vfy.h>
 #include <stdbool.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 /* In place of X509_verify_cert(3).  Leaves the chain that was found, the error,
  * its depth and its certificate in the context, as that does. */

@@ -5,21 +5,21 @@
  * that is verified, no renegotiation.  What the system's openssl.cnf says on
  * top (ciphers, groups, a higher minimum) holds.
  */
-#include "context.h"
+#include "engine/context.h"
 
 #include <openssl/err.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
-#include "arena.h"
-#include "credentials.h"
-#include "failure.h"
-#include "files.h"
-#include "protocol.h"
-#include "session.h"
-#include "staple.h"
-#include "text.h"
-#include "verify.h"
+#include "engine/arena.h"
+#include "engine/credentials.h"
+#include "engine/failure.h"
+#include "engine/files.h"
+#include "engine/protocol.h"
+#include "engine/session.h"
+#include "engine/staple.h"
+#include "engine/text.h"
+#include "engine/verify.h"
 
 struct tls_context {
 	struct tls_settings settings; /* its strings lie behind this struct */

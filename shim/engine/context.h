@@ -10,10 +10,10 @@
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
-#include "../tls.h"
-#include "pins.h"
-#include "tickets.h"
-#include "trust.h"
+#include "engine/api.h"
+#include "engine/pins.h"
+#include "engine/tickets.h"
+#include "engine/trust.h"
 
 struct context {
 	atomic_uint refs;
@@ -24,7 +24,7 @@ struct context {
 	struct tickets tickets;
 };
 
-/* As tls.h says. */
+/* As engine/api.h says. */
 struct tls_context *context_new(
 	const struct tls_settings *settings, struct tls_failure *why);
 void context_preload(struct tls_context *ctx);

@@ -4,10 +4,10 @@
  * (SSL_CTX_set_info_callback(3)), at no cost to data; it cannot be stopped
  * there, but the wire gives it no further byte.
  */
-#include "control.h"
+#include "engine/control.h"
 
 #include <time.h>
-#include "failure.h"
+#include "engine/failure.h"
 
 static void exceed(struct tls_session *s)
 {

@@ -10,7 +10,7 @@
 #ifndef TLSSHIM_ENGINE_CONTROL_H
 #define TLSSHIM_ENGINE_CONTROL_H
 
-#include "session.h"
+#include "engine/session.h"
 
 /* Of the whole handshake: the longest chain that OpenSSL takes is 100 KB, the
  * longest list of CAs in a request for our certificate as well. */

@@ -2,17 +2,17 @@
 /*
  * Our own certificate and key.
  */
-#include "credentials.h"
+#include "engine/credentials.h"
 
 #include <openssl/err.h>
 #include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <string.h>
-#include "arena.h"
-#include "describe.h"
-#include "failure.h"
-#include "text.h"
+#include "engine/arena.h"
+#include "engine/describe.h"
+#include "engine/failure.h"
+#include "engine/text.h"
 
 #define FILE_SCHEME "file:"
 

@@ -9,8 +9,8 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
-#include "../tls.h"
-#include "files.h"
+#include "engine/api.h"
+#include "engine/files.h"
 
 /* True where none are set.  False, with *why filled in: they cannot be used.
  * Files with secrets that others may read are complained of. */

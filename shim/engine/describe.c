@@ -3,7 +3,7 @@
  * Certificates in words.  Everything in a certificate was chosen by whoever
  * made it, so all of it goes through OpenSSL's or our own escaping.
  */
-#include "describe.h"
+#include "engine/describe.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>

@@ -7,7 +7,7 @@
 #define TLSSHIM_ENGINE_DESCRIBE_H
 
 #include <openssl/x509.h>
-#include "text.h"
+#include "engine/text.h"
 
 /* The whole name, most specific part first: "CN=db.example.com,O=Corp". */
 void describe_name(struct text *t, const X509_NAME *name);

@@ -2,12 +2,12 @@
 /*
  * Failures of a session in words.
  */
-#include "explain.h"
+#include "engine/explain.h"
 
 #include <errno.h>
-#include "describe.h"
-#include "failure.h"
-#include "text.h"
+#include "engine/describe.h"
+#include "engine/failure.h"
+#include "engine/text.h"
 
 #define WHO_SIZE 200
 

@@ -8,7 +8,7 @@
 #ifndef TLSSHIM_ENGINE_EXPLAIN_H
 #define TLSSHIM_ENGINE_EXPLAIN_H
 
-#include "session.h"
+#include "engine/session.h"
 
 /* The transport failed with this errno value. */
 void explain_transport(struct tls_session *s, int error);

@@ -3,13 +3,13 @@
  * Why something failed, in words.  The words are for the one log line that a
  * user sees, so they say what the peer did, not which OpenSSL function saw it.
  */
-#include "failure.h"
+#include "engine/failure.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <string.h>
-#include "text.h"
+#include "engine/text.h"
 
 void failure_set(
 	struct tls_failure *f, enum tls_failure_kind kind, const char *fmt, ...)

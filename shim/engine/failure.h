@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why something failed, as struct tls_failure of tls.h: filled in from a
+ * Why something failed, as struct tls_failure of engine/api.h: filled in from a
  * format, from an errno value, or from what OpenSSL left in its error queue.
  * Knows OpenSSL's error codes and the names of alerts.
  */
@@ -8,7 +8,7 @@
 #define TLSSHIM_ENGINE_FAILURE_H
 
 #include <stdbool.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 void failure_set(struct tls_failure *f, enum tls_failure_kind kind,
 	const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -2,7 +2,7 @@
 /*
  * Files of the settings.
  */
-#include "files.h"
+#include "engine/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "arena.h"
-#include "failure.h"
+#include "engine/arena.h"
+#include "engine/failure.h"
 
 #define SIZE_LIMIT (64 << 20)
 /* A directory may hold a CRL for each CA; beyond this it alone is watched. */

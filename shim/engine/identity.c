@@ -2,13 +2,13 @@
 /*
  * Whom the peer must prove to be.
  */
-#include "identity.h"
+#include "engine/identity.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <string.h>
-#include "arena.h"
+#include "engine/arena.h"
 
 /* A whole label or nothing for "*", and never the subject's CN. */
 #define HOST_FLAGS                                                             \

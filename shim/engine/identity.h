@@ -8,8 +8,8 @@
 #define TLSSHIM_ENGINE_IDENTITY_H
 
 #include <openssl/x509.h>
-#include "../tls.h"
-#include "text.h"
+#include "engine/api.h"
+#include "engine/text.h"
 
 struct identity {
 	struct tls_identity is; /* its strings lie behind this struct */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "arena.h"
+#include "engine/arena.h"
 
 /* ---- gmtime_r ---- */
 

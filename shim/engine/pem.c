@@ -2,15 +2,15 @@
 /*
  * Certificates and CRLs from a PEM file into a store.
  */
-#include "pem.h"
+#include "engine/pem.h"
 
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include "arena.h"
-#include "files.h"
+#include "engine/arena.h"
+#include "engine/files.h"
 
 /* The default would ask at the program's terminal. */
 static int no_password(char *buf, int size, int writing, void *arg)

@@ -2,14 +2,14 @@
 /*
  * Pins.
  */
-#include "pins.h"
+#include "engine/pins.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
-#include "arena.h"
-#include "failure.h"
-#include "files.h"
+#include "engine/arena.h"
+#include "engine/failure.h"
+#include "engine/files.h"
 
 #define PREFIX "sha256//"
 #define BASE64_LEN 44 /* of 32 bytes */

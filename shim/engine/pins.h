@@ -8,7 +8,7 @@
 
 #include <openssl/x509.h>
 #include <stdbool.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 #define PINS_SIZE 32
 

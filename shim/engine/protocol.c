@@ -4,7 +4,7 @@
  * SSL_CTX_new(), TLSSHIM_OPENSSL comes on top of it, then the settings that
  * have a name of their own, then the rules that nothing may break.
  */
-#include "protocol.h"
+#include "engine/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include <strings.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "failure.h"
-#include "session.h"
-#include "text.h"
+#include "engine/failure.h"
+#include "engine/session.h"
+#include "engine/text.h"
 
 #define COMMAND_SIZE 1024
 #define BLANKS " \t\r\n"

@@ -9,7 +9,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 /* False, with *why filled in: these settings cannot be. */
 bool protocol_apply(SSL_CTX *ctx, const struct tls_settings *settings,

@@ -4,13 +4,13 @@
  * X509_verify_cert_error_string() are for people who know OpenSSL; the log
  * has them beside these.
  */
-#include "reason.h"
+#include "engine/reason.h"
 
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
-#include "chain.h"
-#include "describe.h"
+#include "engine/chain.h"
+#include "engine/describe.h"
 
 #define FOR_TLS (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT)
 

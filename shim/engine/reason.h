@@ -7,7 +7,7 @@
 #define TLSSHIM_ENGINE_REASON_H
 
 #include <openssl/x509_vfy.h>
-#include "text.h"
+#include "engine/text.h"
 
 /*
  * Adds the problem that the chain's context holds: "certificate expired

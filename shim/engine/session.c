@@ -2,19 +2,19 @@
 /*
  * One TLS connection: its life and handshake.
  */
-#include "session.h"
+#include "engine/session.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
-#include "arena.h"
-#include "control.h"
-#include "describe.h"
-#include "explain.h"
-#include "failure.h"
-#include "text.h"
-#include "trace.h"
+#include "engine/arena.h"
+#include "engine/control.h"
+#include "engine/describe.h"
+#include "engine/explain.h"
+#include "engine/failure.h"
+#include "engine/text.h"
+#include "engine/trace.h"
 
 enum tls_result session_fail(struct tls_session *s)
 {

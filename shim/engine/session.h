@@ -2,7 +2,8 @@
 /*
  * One TLS connection: its life and handshake.  What moves through it once it
  * is open is transfer.c's affair.  The functions are those of struct
- * tls_engine in tls.h, but that errno is not kept here (tls.c does that).
+ * tls_engine in engine/api.h, but that errno is not kept here (tls/loader.c
+ * does that).
  */
 #ifndef TLSSHIM_ENGINE_SESSION_H
 #define TLSSHIM_ENGINE_SESSION_H
@@ -10,11 +11,11 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
-#include "../tls.h"
-#include "context.h"
-#include "identity.h"
-#include "verdict.h"
-#include "wire.h"
+#include "engine/api.h"
+#include "engine/context.h"
+#include "engine/identity.h"
+#include "engine/verdict.h"
+#include "engine/wire.h"
 
 /* Plaintext that fill() decrypted before it was read. */
 struct waiting {

@@ -3,16 +3,16 @@
  * Stapled OCSP responses.  Judged when the chain is verified, before any byte
  * of the peer counts.
  */
-#include "staple.h"
+#include "engine/staple.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
-#include "describe.h"
-#include "failure.h"
-#include "session.h"
-#include "trace.h"
-#include "verify.h"
+#include "engine/describe.h"
+#include "engine/failure.h"
+#include "engine/session.h"
+#include "engine/trace.h"
+#include "engine/verify.h"
 
 #define CLOCK_SKEW 300 /* seconds */
 /* Of a response that does not say when the next one is due. */

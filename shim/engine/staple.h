@@ -7,7 +7,7 @@
 #define TLSSHIM_ENGINE_STAPLE_H
 
 #include <openssl/ssl.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 /* Makes every session of the context ask for a response and judge it. */
 void staple_install(SSL_CTX *ctx, const struct tls_settings *settings);

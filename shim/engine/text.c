@@ -3,7 +3,7 @@
  * Text of bounded length.  Formats with OpenSSL's BIO_vsnprintf(), which
  * neither allocates nor asks for a locale.
  */
-#include "text.h"
+#include "engine/text.h"
 
 #include <openssl/bio.h>
 #include <stdarg.h>

@@ -3,14 +3,14 @@
  * Stands before the destructors that OpenSSL registers for its threads: the
  * linker gives us its calls of pthread_key_create() (--wrap).
  */
-#include "thread_end.h"
+#include "engine/thread_end.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include "../mutex.h"
-#include "../quiet.h"
+#include "base/mutex.h"
+#include "base/quiet.h"
 
 enum { KEYS_MAX = 8 };
 

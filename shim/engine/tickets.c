@@ -7,11 +7,11 @@
  * known, and the chain that the server sent, which may take a hundred times as
  * much memory when decoded, is not in it.
  */
-#include "tickets.h"
+#include "engine/tickets.h"
 
 #include <string.h>
-#include "../mutex.h"
-#include "arena.h"
+#include "base/mutex.h"
+#include "engine/arena.h"
 
 struct ticket {
 	struct ticket *newer, *older;

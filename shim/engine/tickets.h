@@ -15,8 +15,8 @@
 
 #include <openssl/ssl.h>
 #include <stdint.h>
-#include "identity.h"
-#include "verdict.h"
+#include "engine/identity.h"
+#include "engine/verdict.h"
 
 /* Of all caches together; the least recently stored one makes room. */
 #define TICKETS_MAX 1024

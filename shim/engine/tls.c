@@ -3,22 +3,22 @@
  * The table that engine.so exports, and the first use of OpenSSL.  Each entry
  * keeps errno for the program's sake and leaves the work to its module.
  */
-#include "../tls.h"
+#include "engine/api.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include "arena.h"
-#include "context.h"
-#include "failure.h"
-#include "session.h"
-#include "thread_end.h"
-#include "tickets.h"
-#include "transfer.h"
-#include "trust.h"
-#include "wire.h"
+#include "engine/arena.h"
+#include "engine/context.h"
+#include "engine/failure.h"
+#include "engine/session.h"
+#include "engine/thread_end.h"
+#include "engine/tickets.h"
+#include "engine/transfer.h"
+#include "engine/trust.h"
+#include "engine/wire.h"
 
 static void *crypto_alloc(size_t size, const char *file, int line)
 {

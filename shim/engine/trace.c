@@ -4,13 +4,13 @@
  * the two hellos are parsed here for what they offer and choose, with every
  * length checked, the rest is named.
  */
-#include "trace.h"
+#include "engine/trace.h"
 
 #include <stdarg.h>
 #include <string.h>
-#include "describe.h"
-#include "failure.h"
-#include "text.h"
+#include "engine/describe.h"
+#include "engine/failure.h"
+#include "engine/text.h"
 
 #define STEP_SIZE 600
 #define RANDOM_SIZE 32

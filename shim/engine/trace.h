@@ -7,7 +7,7 @@
 #ifndef TLSSHIM_ENGINE_TRACE_H
 #define TLSSHIM_ENGINE_TRACE_H
 
-#include "session.h"
+#include "engine/session.h"
 
 /* From now on each message is told to the session's transport.trace; nothing
  * when that is NULL. */

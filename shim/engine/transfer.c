@@ -4,15 +4,15 @@
  * caller's buffers wherever that is possible.  Knows records as far as their
  * size matters, and nothing of handshakes.
  */
-#include "transfer.h"
+#include "engine/transfer.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
-#include "arena.h"
-#include "control.h"
-#include "explain.h"
-#include "failure.h"
+#include "engine/arena.h"
+#include "engine/control.h"
+#include "engine/explain.h"
+#include "engine/failure.h"
 
 #define RECORD ((size_t)SSL3_RT_MAX_PLAIN_LENGTH)
 /* Header, nonce, padding and MAC of the worst cipher of TLS 1.2. */

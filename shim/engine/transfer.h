@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plaintext through an open session: the calls of struct tls_engine (tls.h)
- * that read and write, but that errno is not kept here (tls.c does that).
+ * Plaintext through an open session: the calls of struct tls_engine
+ * (engine/api.h) that read and write, but that errno is not kept here
+ * (tls/loader.c does that).
  */
 #ifndef TLSSHIM_ENGINE_TRANSFER_H
 #define TLSSHIM_ENGINE_TRANSFER_H
 
-#include "session.h"
+#include "engine/session.h"
 
 enum tls_result transfer_readv(struct tls_session *s, const struct iovec *iov,
 	int n_iov, size_t *done);

@@ -16,7 +16,7 @@
  * by_dir.c: it reads regular files only, without stdio, and it can be told to
  * stop: after a chroot() the same path is the jail's.
  */
-#include "trust.h"
+#include "engine/trust.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,11 +25,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include "../mutex.h"
-#include "arena.h"
-#include "failure.h"
-#include "pem.h"
-#include "text.h"
+#include "base/mutex.h"
+#include "engine/arena.h"
+#include "engine/failure.h"
+#include "engine/pem.h"
+#include "engine/text.h"
 
 /* On the stack of the program's thread, which may be small. */
 #define PATH_SIZE 1024

@@ -11,8 +11,8 @@
 
 #include <openssl/x509.h>
 #include <stdbool.h>
-#include "../tls.h"
-#include "files.h"
+#include "engine/api.h"
+#include "engine/files.h"
 
 struct trust;
 

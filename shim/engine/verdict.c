@@ -2,7 +2,7 @@
 /*
  * How long a verification holds.
  */
-#include "verdict.h"
+#include "engine/verdict.h"
 
 #include <limits.h>
 

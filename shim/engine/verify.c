@@ -4,17 +4,17 @@
  * 5280), identity.c the names; here the two become one verdict, and a refusal
  * becomes a text.
  */
-#include "verify.h"
+#include "engine/verify.h"
 
 #include <openssl/x509v3.h>
-#include "arena.h"
-#include "chain.h"
-#include "control.h"
-#include "describe.h"
-#include "failure.h"
-#include "reason.h"
-#include "session.h"
-#include "trace.h"
+#include "engine/arena.h"
+#include "engine/chain.h"
+#include "engine/control.h"
+#include "engine/describe.h"
+#include "engine/failure.h"
+#include "engine/reason.h"
+#include "engine/session.h"
+#include "engine/trace.h"
 
 static void explain_certificate(struct tls_refusal *r, X509 *cert)
 {

@@ -8,7 +8,7 @@
 #define TLSSHIM_ENGINE_VERIFY_H
 
 #include <openssl/ssl.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 struct tls_session;
 

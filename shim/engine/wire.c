@@ -2,11 +2,11 @@
 /*
  * The BIO over the transport callbacks, its read-ahead and output buffers.
  */
-#include "wire.h"
+#include "engine/wire.h"
 
 #include <errno.h>
 #include <string.h>
-#include "arena.h"
+#include "engine/arena.h"
 
 /* Four records a recv(), as one block of the arena's 64 KiB class. */
 #define IN_SIZE ((size_t)65536 - ARENA_OVERHEAD)

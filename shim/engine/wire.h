@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ciphertext's way in and out: an OpenSSL BIO over the transport
- * callbacks of tls.h, with a read-ahead buffer and an output buffer.  Knows
- * bytes, not records, and nothing of SSL; struct wire is a part of a session
- * and is guarded as that is.
+ * callbacks of engine/api.h, with a read-ahead buffer and an output buffer.
+ * Knows bytes, not records, and nothing of SSL; struct wire is a part of a
+ * session and is guarded as that is.
  *
  * Reading never fails as far as OpenSSL can see: end of stream and errors
  * are a retry to it, and in_eof and in_errno here.  So OpenSSL's state stays
@@ -15,7 +15,7 @@
 
 #include <openssl/bio.h>
 #include <stdbool.h>
-#include "../tls.h"
+#include "engine/api.h"
 
 /* First bytes of the peer that are remembered, to quote those of a peer that
  * does not speak TLS. */

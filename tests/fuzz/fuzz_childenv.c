@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "childenv.h"
+#include "config/childenv.h"
 
 #define ENTRIES_MAX 64
 

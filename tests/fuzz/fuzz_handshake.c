@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "tls.h"
+#include "engine/api.h"
 
 struct wire {
 	const uint8_t *data; /* raw bytes, or changes */

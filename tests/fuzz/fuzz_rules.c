@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config.h"
-#include "policy.h"
-#include "rules.h"
+#include "config/config.h"
+#include "config/policy.h"
+#include "config/rules.h"
 
 /* The choice is one that can be carried out. */
 static void choose(

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "tls.h"
+#include "engine/api.h"
 
 /* ---- certificates ---- */
 

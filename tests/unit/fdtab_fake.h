@@ -7,7 +7,7 @@
 #ifndef TLSSHIM_FDTAB_FAKE_H
 #define TLSSHIM_FDTAB_FAKE_H
 
-#include "fdtab.h"
+#include "base/fdtab.h"
 
 _Atomic(fdtab_cell *) fdtab_chunks[FDTAB_CHUNKS];
 static fdtab_cell fake_cells[1 << FDTAB_CHUNK_BITS];

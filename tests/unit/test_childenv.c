@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "childenv.h"
+#include "config/childenv.h"
 
 #define LIB "/opt/libtlsshim.so"
 #define PORTS "TLSSHIM_PORTS=443"

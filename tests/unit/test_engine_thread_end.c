@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "engine/thread_end.h"
-#include "tls.h"
+#include "engine/api.h"
 
 static void *engine;
 static const struct tls_engine *tls;

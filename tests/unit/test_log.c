@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "fdtab_fake.h"
-#include "log.h"
-#include "real.h"
+#include "log/log.h"
+#include "base/real.h"
 
 static char dir[] = "/tmp/test_log.XXXXXX";
 static char path[64];

@@ -4,7 +4,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include "mutex.h"
+#include "base/mutex.h"
 #include "unit.h"
 
 enum { THREADS = 4, TURNS = 20000 };

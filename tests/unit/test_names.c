@@ -16,9 +16,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "names.h"
-#include "names_memory.h"
-#include "names_shared.h"
+#include "names/names.h"
+#include "names/memory.h"
+#include "names/shared.h"
 
 #define LABEL_63                                                               \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -4,7 +4,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include "peers.h"
+#include "handoff/peers.h"
 
 static const char *value_of(const char *text)
 {

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "policy.h"
+#include "config/policy.h"
 
 /* "1.2.3.4" or "::1" and a port, as a program would fill it in. */
 static union policy_addr address(const char *text, uint16_t port)

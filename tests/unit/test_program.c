@@ -7,7 +7,7 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "program.h"
+#include "base/program.h"
 
 #define GLIBC "/lib64/ld-linux-x86-64.so.2"
 #define INTERPRETER_AT 1000

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config.h"
-#include "policy.h"
-#include "rules.h"
+#include "config/config.h"
+#include "config/policy.h"
+#include "config/rules.h"
 
 static struct config config;
 

@@ -3,7 +3,7 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
-#include "scope.h"
+#include "base/scope.h"
 
 /* As dlsym(3) finds them, of several versions the default. */
 static void test_of_libc(void **state)
