@@ -52,6 +52,7 @@ settled()
 # has_processes SENDERS RELAYS
 has_processes()
 {
+	# shellcheck disable=SC2009 # states are wanted
 	wait_for settled || fail "$(ps -e -o pid,ppid,stat,wchan:20,args |
 		grep -F "$BUILD_DIR/prog/closing")" || return
 	assert_equal "$(count senders)" "$1"
