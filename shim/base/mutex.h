@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/x86_64/futex.h"
+#include "base/x86_64/thread.h"
 
 struct mutex {
 	_Atomic(uintptr_t) owner; /* mutex_self() of the thread; 0: nobody */
@@ -24,7 +25,7 @@ struct mutex {
 /* The thread's pointer, odd: no half of it can be taken for nobody. */
 static inline uintptr_t mutex_self(void)
 {
-	return (uintptr_t)__builtin_thread_pointer() | 1;
+	return (uintptr_t)thread_pointer() | 1;
 }
 
 /*

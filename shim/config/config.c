@@ -23,6 +23,7 @@
 #include "config/rules.h"
 #include "base/scope.h"
 #include "config/settings.h"
+#include "base/x86_64/thread.h"
 
 #define FILE_MAX (1 << 20) /* of TLSSHIM_CONFIG */
 /* clang-format off */
@@ -484,7 +485,7 @@ static const struct config *wait_for_reader(void)
 
 static const struct config *config_first(void)
 {
-	void *self = __builtin_thread_pointer(), *nobody = NULL;
+	void *self = thread_pointer(), *nobody = NULL;
 	const struct config *config = &process_config;
 
 	if (atomic_compare_exchange_strong(&reader, &nobody, self)) {

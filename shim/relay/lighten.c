@@ -15,6 +15,7 @@
 #include "base/hex.h"
 #include "base/map.h"
 #include "base/real.h"
+#include "base/x86_64/thread.h"
 
 #define KEEP_MAX 1024
 #define MAPS_MAX (1 << 20)
@@ -170,7 +171,7 @@ void lighten(const struct relay_leg *legs, unsigned n, const void *stack,
 	size_t stack_size)
 {
 	const char *maps = read_maps();
-	const char *thread = __builtin_thread_pointer();
+	const char *thread = thread_pointer();
 
 	if (!maps || sanitized || !keeps_values_inline())
 		return;
