@@ -43,6 +43,8 @@ umask 022
 export LC_ALL=C.UTF-8
 # The checkout stays as it is.
 export PYTHONDONTWRITEBYTECODE=1
+# That a program with threads forks is what some tests are about.
+export PYTHONWARNINGS=ignore::DeprecationWarning
 
 # Files and processes of this test, or of setup_file, which has no test.
 RUN_DIR=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
