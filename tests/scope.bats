@@ -215,10 +215,25 @@ print(subprocess.run(["sh", "-c", "ls -l /proc/self/fd"], close_fds=False,
 		done
 	done
 	# What is refused has its line, and nobody waits for himself.
-	under_fakeroot before TLSSHIM_PLAINTEXT=deny \
-		"TLSSHIM_LOG=$RUN_DIR/fakeroot.log" stat "$RUN_DIR/file"
-	assert_failure 1
-	assert_file_contains "$RUN_DIR/fakeroot.log" "refused: plaintext is denied"
+	for way in before behind; do
+		rm -f "$RUN_DIR/fakeroot.log"
+		under_fakeroot "$way" TLSSHIM_PLAINTEXT=deny \
+			"TLSSHIM_LOG=$RUN_DIR/fakeroot.log" stat "$RUN_DIR/file"
+		assert_failure 1
+		assert_file_contains "$RUN_DIR/fakeroot.log" "refused: plaintext is denied"
+	done
+}
+
+# What it asks its server for it asks within its own calls, behind a lock: a
+# TLS connection would close a descriptor by the same call.
+@test "fakeroot-tcp whose own port is selected: a line, and nobody waits for himself" {
+	skip_if_sanitized "its calls come before the sanitizer's"
+	touch "$RUN_DIR/file"
+	export TLSSHIM_PORTS=1-65535
+	under_fakeroot behind "TLSSHIM_LOG=$RUN_DIR/fakeroot.log" stat "$RUN_DIR/file"
+	assert_failure
+	refute [ "$status" -eq 124 ]
+	assert_file_contains "$RUN_DIR/fakeroot.log" "refused: .*libfakeroot-tcp.so connects from within its own"
 }
 
 # under_fakeroot before|behind [SETTING=VALUE]... COMMAND...: as `run`.  Its

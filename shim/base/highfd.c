@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include "base/kernel.h"
 #include "base/real.h"
 
 #define LOWEST 768
@@ -49,6 +50,17 @@ static int move_up(int fd, int lowest)
 int highfd_move(int fd)
 {
 	return move_up(fd, highfd_lowest());
+}
+
+int highfd_move_file(int fd)
+{
+	int moved = (int)real(syscall)(
+		SYS_fcntl, fd, F_DUPFD_CLOEXEC, highfd_lowest());
+
+	if (moved < 0)
+		return fd;
+	kernel_close(fd);
+	return moved;
 }
 
 struct highfd_limit highfd_raise(void)

@@ -21,6 +21,8 @@ bool highfd_is_dear(int fd);
 /* Moves fd there and sets close-on-exec.  Returns the new number, and fd is
  * closed; or fd as it was where there is no room above. */
 int highfd_move(int fd);
+/* The same of a file of our own, by the kernel's own calls (kernel.h). */
+int highfd_move_file(int fd);
 
 /*
  * The program's soft limit, raised to the hard one for a moment, so that a

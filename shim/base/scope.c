@@ -334,3 +334,27 @@ bool scope_is_before_us(const void *code)
 	dl_iterate_phdr(look_at, &q);
 	return q.is_before_us;
 }
+
+struct pair {
+	const void *one, *other;
+	const char *file;
+};
+
+static int look_for_both(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	struct pair *p = arg;
+
+	(void)size;
+	if (!contains(object, p->one) || !contains(object, p->other))
+		return 0;
+	p->file = object->dlpi_name;
+	return 1;
+}
+
+const char *scope_has_both(const void *one, const void *other)
+{
+	struct pair p = {.one = one, .other = other};
+
+	dl_iterate_phdr(look_for_both, &p);
+	return p.file;
+}

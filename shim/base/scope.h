@@ -42,6 +42,10 @@ bool scope_is_copy(const char *file);
 bool scope_goes_round_us(
 	const char *name, const void *found, const void *caller);
 
+/* The file of the object that has both, in code or data, or NULL.  Takes the
+ * dynamic linker's lock. */
+const char *scope_has_both(const void *one, const void *other);
+
 /* Is this code of an object that is asked before us?  Takes the dynamic
  * linker's lock. */
 bool scope_is_before_us(const void *code);

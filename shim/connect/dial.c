@@ -9,30 +9,31 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include "tls/loader.h"
-#include "connect/carry.h"
-#include "config/config.h"
-#include "tls/contexts.h"
-#include "conn/descriptors.h"
-#include "tls/engine_lock.h"
-#include "event/epollset.h"
 #include "base/fail.h"
 #include "base/fdtab.h"
-#include "handoff/goodbye.h"
 #include "base/highfd.h"
 #include "base/keeper.h"
 #include "base/kernel.h"
-#include "log/log.h"
-#include "names/names.h"
-#include "handoff/origin.h"
-#include "handoff/plug.h"
-#include "config/policy.h"
-#include "handoff/quiesce.h"
 #include "base/real.h"
-#include "conn/report.h"
+#include "base/scope.h"
 #include "base/sock.h"
+#include "config/config.h"
+#include "config/policy.h"
+#include "conn/descriptors.h"
+#include "conn/report.h"
 #include "conn/transport.h"
 #include "conn/wait.h"
+#include "connect/carry.h"
+#include "event/epollset.h"
+#include "handoff/goodbye.h"
+#include "handoff/origin.h"
+#include "handoff/plug.h"
+#include "handoff/quiesce.h"
+#include "log/log.h"
+#include "names/names.h"
+#include "tls/contexts.h"
+#include "tls/engine_lock.h"
+#include "tls/loader.h"
 
 /* ---- which sockets ---- */
 
@@ -483,7 +484,35 @@ static const struct conn_ops ops = {
 	.copied = quiesce_disown,
 };
 
-int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
+/*
+ * A library behind ours that connects from within one of its own calls, as
+ * fakeroot-tcp does, may hold a lock there.  Opening a connection makes such
+ * calls, by the same library, which would wait for itself.
+ */
+static const char *waits_for_itself(const void *caller)
+{
+	const void *next = (const void *)(uintptr_t)real(close);
+
+	if (!caller || next == scope_of_libc("close"))
+		return NULL;
+	return scope_has_both(caller, next);
+}
+
+static int refuse_waiting(const struct sockaddr *addr,
+	const struct names_found *found, const char *library)
+{
+	char why[256];
+
+	log_format(why, sizeof(why),
+		"%s connects from within its own close() and its kin, which "
+		"a TLS connection needs: leave this port out of TLSSHIM_PORTS, "
+		"or exempt it by a section with plaintext = allow",
+		library);
+	return refuse_early(addr, found, EACCES, why);
+}
+
+int dial_connect(
+	int fd, const struct sockaddr *addr, socklen_t len, const void *caller)
 {
 	bool shared;
 	int saved_errno = errno;
@@ -494,6 +523,7 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	enum kind kind =
 		choice.verdict == POLICY_PLAIN ? KIND_OTHER : kind_of(fd);
 	char why[sizeof(config_get()->error)];
+	const char *library;
 	int r;
 
 	if (kind == KIND_UNKNOWN)
@@ -513,6 +543,9 @@ int dial_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return refuse_early(addr, &found, EACCES,
 			"a child of vfork() runs in its parent's memory and "
 			"can make no connection of its own");
+	library = waits_for_itself(caller);
+	if (library)
+		return refuse_waiting(addr, &found, library);
 	c = conn_new(&ops);
 	if (!c)
 		return refuse_early(addr, &found, ENOMEM,

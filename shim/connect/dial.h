@@ -14,9 +14,11 @@
  * connect(2) for a socket that is not a connection of ours.  What the policy
  * leaves alone goes to the C library's connect() as it is.  Returns as
  * connect(2) does, with the errno values of the README's table; blocks as it
- * does, until the handshake is verified.
+ * does, until the handshake is verified.  caller: the code that calls it, or
+ * NULL.
  */
-int dial_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int dial_connect(
+	int fd, const struct sockaddr *addr, socklen_t len, const void *caller);
 
 /* connect(2) for a number that names a connection: EALREADY, 0 once, then
  * EISCONN; its failure once; AF_UNSPEC dissolves it.  addr NULL: any. */

@@ -7,16 +7,16 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "base/keeper.h"
+#include "base/user_memory.h"
 #include "config/config.h"
 #include "conn/descriptors.h"
 #include "connect/dial.h"
 #include "handoff/goodbye.h"
-#include "socket/io.h"
-#include "base/keeper.h"
-#include "socket/numbers.h"
 #include "handoff/plug.h"
+#include "socket/io.h"
+#include "socket/numbers.h"
 #include "socket/sockopt.h"
-#include "base/user_memory.h"
 
 /* The kernel says EFAULT of an address that is no memory, where a look of ours
  * would crash.  Without settings, and where the length is nonsense, nobody of
@@ -40,7 +40,8 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	fdtab_unnote(fd, FDTAB_SETTLED); /* AF_UNSPEC disconnects */
 	if (c || !config_active())
 		return real(connect)(fd, addr, len);
-	return ERRNO_KEPT(plug_standard(dial_connect(fd, to, len)));
+	return ERRNO_KEPT(plug_standard(
+		dial_connect(fd, to, len, __builtin_return_address(0))));
 }
 HOOK_ALIAS(__connect, connect);
 

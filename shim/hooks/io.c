@@ -9,14 +9,14 @@
 #include <limits.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/user_memory.h"
 #include "config/config.h"
 #include "conn/descriptors.h"
+#include "conn/wait.h"
 #include "connect/dial.h"
-#include "socket/io.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
-#include "base/user_memory.h"
-#include "conn/wait.h"
+#include "socket/io.h"
 
 /* readv(2), writev(2): a count or a sum that the kernel does not take. */
 static bool is_bad_iov(const struct iovec *iov, int n)
@@ -295,7 +295,7 @@ static ssize_t send_opening(int fd, const struct sockaddr *addr, socklen_t len,
 {
 	conn_ref struct conn *c = NULL;
 
-	if (dial_connect(fd, addr, len) < 0)
+	if (dial_connect(fd, addr, len, NULL) < 0)
 		return -1;
 	c = descriptor_get(fd);
 	return c ? io_send(c, fd, iov, n, flags & ~MSG_FASTOPEN)

@@ -20,9 +20,9 @@
 #include "base/fdtab.h"
 #include "base/highfd.h"
 #include "base/kernel.h"
-#include "log/terminal.h"
 #include "base/real.h"
 #include "base/sock.h"
+#include "log/terminal.h"
 
 static _Atomic(enum log_sink) log_sink = LOG_SINK_STDERR;
 static enum {
@@ -182,7 +182,7 @@ static void terminal_line(const struct log_text *body)
 	if (fd < 0)
 		return;
 	write_line(fd, body, false);
-	real(close)(fd);
+	kernel_close(fd);
 }
 
 /*
@@ -206,9 +206,9 @@ static int adopt(int fd)
 
 	if (fd < 0)
 		return errno;
-	fd = highfd_move(fd);
+	fd = highfd_move_file(fd);
 	if (kernel_fstat(fd, &st) < 0 || !fdtab_hide(fd, NULL)) {
-		real(close)(fd);
+		kernel_close(fd);
 		return ENOMEM;
 	}
 	log_id = log_next_id = id_of(&st);
@@ -231,7 +231,7 @@ static void replace(int old, int fd)
 		else
 			log_next_id = log_id;
 	}
-	real(close)(fd);
+	kernel_close(fd);
 }
 
 /* Where the path names another file by now, or none, that one is made. */
@@ -363,7 +363,7 @@ static void abandon(void)
 	if (fd < 0)
 		return;
 	fdtab_unhide(fd);
-	real(close)(fd);
+	kernel_close(fd);
 }
 
 int log_sink_open(enum log_sink sink, const char *path)
