@@ -13,17 +13,17 @@
 #include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
-#include "config/childenv.h"
 #include "base/idle.h"
-#include "config/inherit.h"
 #include "base/kernel.h"
 #include "base/map.h"
-#include "names/names.h"
 #include "base/real.h"
-#include "config/rules.h"
 #include "base/scope.h"
-#include "config/settings.h"
 #include "base/x86_64/thread.h"
+#include "config/childenv.h"
+#include "config/inherit.h"
+#include "config/rules.h"
+#include "config/settings.h"
+#include "names/names.h"
 
 #define FILE_MAX (1 << 20) /* of TLSSHIM_CONFIG */
 /* clang-format off */

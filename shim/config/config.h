@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "log/log.h"
 #include "engine/api.h"
+#include "log/log.h"
 
 #define CONFIG_PORT_RULES_MAX 64
 

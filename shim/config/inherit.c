@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include "base/kernel.h"
 #include "base/library.h"
-#include "log/log.h"
 #include "base/map.h"
 #include "base/real.h"
 #include "config/settings.h"
+#include "log/log.h"
 
 #define SYSTEM_PRELOAD "/etc/ld.so.preload"
 #define PRELOAD "LD_PRELOAD="

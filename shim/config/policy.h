@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include "config/config.h"
-#include "names/names.h"
 #include "engine/api.h"
+#include "names/names.h"
 
 union policy_addr {
 	struct sockaddr any;

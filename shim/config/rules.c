@@ -7,9 +7,9 @@
 #include "config/rules.h"
 
 #include <string.h>
-#include "names/names.h"
 #include "config/section.h"
 #include "config/settings.h"
+#include "names/names.h"
 
 /* A line of the file, without blanks at its ends. */
 struct line {

@@ -6,8 +6,8 @@
 #ifndef TLSSHIM_SECTION_H
 #define TLSSHIM_SECTION_H
 
-#include "names/names.h"
 #include "config/value.h"
+#include "names/names.h"
 
 /* From "[HOST:PORTS]", the n bytes at s.  Returns NULL or what is wrong. */
 const char *section_parse(struct config_parser *p, const char *s, size_t n,

@@ -24,10 +24,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "conn/follow.h"
 #include "base/keeper.h"
 #include "base/mutex.h"
 #include "config/policy.h"
+#include "conn/follow.h"
 #include "conn/ready.h"
 #include "engine/api.h"
 

@@ -7,10 +7,10 @@
 #include "conn/conn.h"
 
 #include <errno.h>
-#include "conn/descriptors.h"
 #include "base/fdtab.h"
 #include "base/keeper.h"
 #include "base/real.h"
+#include "conn/descriptors.h"
 
 atomic_uint conn_left_open;
 

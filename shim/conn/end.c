@@ -9,13 +9,13 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include "base/clock.h"
-#include "config/config.h"
-#include "conn/descriptors.h"
 #include "base/fdtab.h"
 #include "base/keeper.h"
 #include "base/real.h"
-#include "conn/report.h"
 #include "base/sock.h"
+#include "config/config.h"
+#include "conn/descriptors.h"
+#include "conn/report.h"
 
 /* How long close() waits for a kernel that takes nothing. */
 #define CLOSE_MS 2000u

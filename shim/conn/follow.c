@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "log/log.h"
 #include "base/real.h"
+#include "log/log.h"
 
 static const struct {
 	int level, name;

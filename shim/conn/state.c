@@ -13,11 +13,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include "base/clock.h"
-#include "config/config.h"
-#include "log/log.h"
 #include "base/real.h"
-#include "conn/report.h"
 #include "base/sock.h"
+#include "config/config.h"
+#include "conn/report.h"
+#include "log/log.h"
 
 /* How long a reader lets sleepers come out before it pulls their bytes: on a
  * busy machine it takes them more than a few turns of the scheduler. */

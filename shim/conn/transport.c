@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include "conn/conn.h"
 #include "base/real.h"
+#include "conn/conn.h"
 #include "conn/report.h"
 
 static ssize_t transport_recv(void *owner, void *buf, size_t len)

@@ -12,10 +12,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include "log/log.h"
-#include "config/policy.h"
 #include "base/real.h"
 #include "base/sock.h"
+#include "config/policy.h"
+#include "log/log.h"
 
 /* Newer than the libc headers of some supported systems. */
 #ifndef SO_BUF_LOCK

@@ -8,15 +8,15 @@
 #include <errno.h>
 #include <limits.h>
 #include "base/clock.h"
+#include "base/fdtab.h"
+#include "base/idle.h"
+#include "base/real.h"
 #include "config/config.h"
 #include "conn/conn.h"
 #include "conn/descriptors.h"
-#include "event/early.h"
-#include "base/fdtab.h"
-#include "base/idle.h"
-#include "event/nest.h"
-#include "base/real.h"
 #include "conn/wait.h"
+#include "event/early.h"
+#include "event/nest.h"
 #include "event/watch.h"
 
 static atomic_bool used IDLE_DATA;

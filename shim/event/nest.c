@@ -6,10 +6,10 @@
 #include "event/nest.h"
 
 #include <poll.h>
-#include "conn/conn.h"
 #include "base/map.h"
 #include "base/real.h"
 #include "base/spin.h"
+#include "conn/conn.h"
 
 #define NESTINGS_PER_SLAB 128
 /* Sets in sets in sets: the kernel allows for no more (EP_MAX_NESTS). */

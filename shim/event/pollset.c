@@ -12,16 +12,16 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 #include "base/clock.h"
-#include "conn/conn.h"
-#include "conn/descriptors.h"
-#include "event/epollset.h"
 #include "base/fail.h"
 #include "base/fdtab.h"
 #include "base/map.h"
-#include "event/nest.h"
 #include "base/real.h"
 #include "base/user_memory.h"
+#include "conn/conn.h"
+#include "conn/descriptors.h"
 #include "conn/wait.h"
+#include "event/epollset.h"
+#include "event/nest.h"
 
 #define ENTRIES_ON_STACK 32
 

@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include "conn/conn.h"
 #include "base/fdtab.h"
 #include "base/highfd.h"
 #include "base/real.h"
+#include "conn/conn.h"
 
 /* ---- what the kernel is told ---- */
 

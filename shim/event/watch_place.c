@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "conn/conn.h"
 #include "base/spin.h"
+#include "conn/conn.h"
 
 /* Room for this many at once; memory is used as they are. */
 #define WATCHES_MAX (1 << 18)

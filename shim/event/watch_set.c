@@ -8,12 +8,12 @@
 
 #include <string.h>
 #include "base/clock.h"
-#include "conn/conn.h"
 #include "base/fdtab.h"
 #include "base/highfd.h"
 #include "base/map.h"
 #include "base/real.h"
 #include "base/spin.h"
+#include "conn/conn.h"
 
 #define SETS_PER_SLAB 32
 

@@ -12,11 +12,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <unistd.h>
+#include "base/fdtab.h"
+#include "base/map.h"
+#include "config/inherit.h"
 #include "conn/conn.h"
 #include "conn/descriptors.h"
-#include "base/fdtab.h"
-#include "config/inherit.h"
-#include "base/map.h"
 #include "handoff/peers.h"
 
 static bool add_plugged(int fd, uintptr_t cell, void *arg)

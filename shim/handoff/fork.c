@@ -3,10 +3,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/single_threaded.h>
-#include "config/config.h"
-#include "event/epollset.h"
 #include "base/idle.h"
 #include "base/keeper.h"
+#include "config/config.h"
+#include "event/epollset.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
 #include "handoff/quiesce.h"

@@ -6,11 +6,11 @@
 #include "handoff/goodbye.h"
 
 #include <errno.h>
-#include "conn/conn.h"
-#include "conn/descriptors.h"
 #include "base/fdtab.h"
 #include "base/keeper.h"
 #include "base/real.h"
+#include "conn/conn.h"
+#include "conn/descriptors.h"
 
 static void say(struct conn *c)
 {

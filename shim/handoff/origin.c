@@ -11,11 +11,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "config/config.h"
 #include "base/fdtab.h"
 #include "base/idle.h"
 #include "base/keeper.h"
 #include "base/real.h"
+#include "config/config.h"
 
 #define BITS 64
 #define CHILDREN_MAX 32

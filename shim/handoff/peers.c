@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
-#include "config/config.h"
 #include "base/hex.h"
-#include "log/log.h"
 #include "base/real.h"
 #include "base/sock.h"
+#include "config/config.h"
+#include "log/log.h"
 
 static struct peers inherited;
 static bool by_environment;

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "config/childenv.h"
-#include "conn/follow.h"
 #include "config/policy.h"
+#include "conn/follow.h"
 
 #define PEERS_VARIABLE CHILDENV_PEERS
 /* More are not passed on. */

@@ -11,23 +11,23 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/clock.h"
-#include "conn/conn.h"
-#include "conn/descriptors.h"
-#include "event/epollset.h"
 #include "base/fdtab.h"
-#include "handoff/goodbye.h"
 #include "base/highfd.h"
 #include "base/keeper.h"
-#include "log/log.h"
 #include "base/map.h"
 #include "base/mutex.h"
-#include "handoff/quiesce.h"
 #include "base/quiet.h"
 #include "base/real.h"
-#include "relay/relay.h"
-#include "handoff/sender.h"
 #include "base/sock.h"
+#include "conn/conn.h"
+#include "conn/descriptors.h"
 #include "conn/wait.h"
+#include "event/epollset.h"
+#include "handoff/goodbye.h"
+#include "handoff/quiesce.h"
+#include "handoff/sender.h"
+#include "log/log.h"
+#include "relay/relay.h"
 
 /* How long a placeholder may take to reach the loopback. */
 #define LOOPBACK_NS 2000000000LL

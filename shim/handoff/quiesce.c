@@ -6,15 +6,15 @@
 #include "handoff/quiesce.h"
 
 #include <errno.h>
-#include "tls/loader.h"
-#include "conn/conn.h"
-#include "tls/engine_lock.h"
-#include "event/epollset.h"
 #include "base/fdtab.h"
-#include "names/names.h"
 #include "base/quiet.h"
 #include "base/real.h"
+#include "conn/conn.h"
+#include "event/epollset.h"
 #include "handoff/sender.h"
+#include "names/names.h"
+#include "tls/engine_lock.h"
+#include "tls/loader.h"
 
 /* ---- what a copy forgets ---- */
 

@@ -13,18 +13,18 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include "config/config.h"
-#include "conn/conn.h"
 #include "base/fdtab.h"
 #include "base/highfd.h"
 #include "base/keeper.h"
-#include "log/log.h"
-#include "handoff/quiesce.h"
 #include "base/real.h"
-#include "relay/relay.h"
-#include "conn/report.h"
-#include "relay/rests.h"
 #include "base/sock.h"
+#include "config/config.h"
+#include "conn/conn.h"
+#include "conn/report.h"
+#include "handoff/quiesce.h"
+#include "log/log.h"
+#include "relay/relay.h"
+#include "relay/rests.h"
 
 /* Numbers of the other process that are no rest's. */
 #define OTHER_NUMBERS 32

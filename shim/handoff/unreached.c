@@ -11,13 +11,13 @@
 #include <stdint.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include "config/config.h"
-#include "config/inherit.h"
 #include "base/kernel.h"
 #include "base/library.h"
-#include "log/log.h"
 #include "base/program.h"
 #include "base/real.h"
+#include "config/config.h"
+#include "config/inherit.h"
+#include "log/log.h"
 
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 #define CAPABILITIES_MAX 24 /* XATTR_CAPS_SZ_3 */

@@ -8,11 +8,11 @@
 #include "hooks/dl.h"
 
 #include <stddef.h>
+#include "base/idle.h"
+#include "base/scope.h"
 #include "config/config.h"
 #include "hooks/hook.h"
-#include "base/idle.h"
 #include "log/log.h"
-#include "base/scope.h"
 
 void *hook_dlsym_idle IDLE_DATA;
 void *hook_dlvsym_idle IDLE_DATA;

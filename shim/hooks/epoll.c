@@ -9,13 +9,13 @@
 
 #include <errno.h>
 #include <sys/single_threaded.h>
+#include "base/user_memory.h"
 #include "config/config.h"
 #include "conn/descriptors.h"
-#include "event/epollset.h"
-#include "handoff/plug.h"
-#include "base/user_memory.h"
 #include "conn/wait.h"
+#include "event/epollset.h"
 #include "event/watch.h"
+#include "handoff/plug.h"
 
 /* What may be ours later is noted, and forgotten. */
 static bool is_news(int epfd, int op, int fd)

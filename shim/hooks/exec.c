@@ -10,11 +10,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include "base/keeper.h"
+#include "base/map.h"
 #include "config/config.h"
 #include "handoff/envp.h"
 #include "handoff/goodbye.h"
-#include "base/keeper.h"
-#include "base/map.h"
 #include "handoff/plug.h"
 #include "handoff/unreached.h"
 

@@ -9,8 +9,8 @@
 #include <stdarg.h>
 #include "conn/descriptors.h"
 #include "event/epollset.h"
-#include "socket/numbers.h"
 #include "handoff/origin.h"
+#include "socket/numbers.h"
 #include "socket/sockopt.h"
 
 /* ---- copies ---- */

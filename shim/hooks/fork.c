@@ -7,14 +7,14 @@
 #include "hooks/hook.h"
 
 #include <stdarg.h>
-#include "config/config.h"
-#include "tls/contexts.h"
-#include "handoff/goodbye.h"
-#include "hooks/syscall.h"
 #include "base/keeper.h"
+#include "config/config.h"
+#include "handoff/goodbye.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
 #include "handoff/unreached.h"
+#include "hooks/syscall.h"
+#include "tls/contexts.h"
 
 /* What most children call is looked up before: afterwards each would do it
  * again, and fault in half of the dynamic linker for it. */

@@ -17,11 +17,11 @@
 #ifndef TLSSHIM_HOOK_H
 #define TLSSHIM_HOOK_H
 
-#include "conn/conn.h"
-#include "conn/descriptors.h"
 #include "base/fail.h"
 #include "base/fdtab.h"
 #include "base/real.h"
+#include "conn/conn.h"
+#include "conn/descriptors.h"
 
 #define HOOK __attribute__((visibility("default")))
 

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include "base/clock.h"
 #include "config/config.h"
-#include "handoff/plug.h"
-#include "event/pollset.h"
 #include "conn/wait.h"
+#include "event/pollset.h"
+#include "handoff/plug.h"
 
 HOOK int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	const sigset_t *mask)

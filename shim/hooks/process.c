@@ -11,11 +11,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "config/config.h"
-#include "tls/contexts.h"
 #include "handoff/goodbye.h"
 #include "handoff/peers.h"
 #include "handoff/plug.h"
 #include "relay/relay.h"
+#include "tls/contexts.h"
 
 #define RESTRICT(name, params, args)                                           \
 	HOOK int name params                                                   \

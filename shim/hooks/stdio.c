@@ -8,9 +8,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include "socket/numbers.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
+#include "socket/numbers.h"
 
 HOOK FILE *fdopen(int fd, const char *mode)
 {

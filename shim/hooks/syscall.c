@@ -9,14 +9,14 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
-#include "config/config.h"
-#include "tls/contexts.h"
-#include "handoff/goodbye.h"
-#include "hooks/hook.h"
 #include "base/keeper.h"
+#include "base/user_memory.h"
+#include "config/config.h"
+#include "handoff/goodbye.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
-#include "base/user_memory.h"
+#include "hooks/hook.h"
+#include "tls/contexts.h"
 
 typedef long (*six_args)(
 	long n, long a, long b, long c, long d, long e, long f);

@@ -28,14 +28,14 @@
 #include <signal.h>
 #include <string.h>
 #include "base/clock.h"
-#include "conn/conn.h"
-#include "log/log.h"
 #include "base/map.h"
+#include "base/real.h"
+#include "base/sock.h"
+#include "conn/conn.h"
+#include "conn/report.h"
+#include "log/log.h"
 #include "relay/owner.h"
 #include "relay/process.h"
-#include "base/real.h"
-#include "conn/report.h"
-#include "base/sock.h"
 
 #define BUFFER_SIZE (64 << 10)
 /* For threads of the program that must see their wake-up first. */

@@ -10,12 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include "tls/loader.h"
-#include "conn/conn.h"
 #include "base/hex.h"
 #include "base/map.h"
 #include "base/real.h"
 #include "base/x86_64/thread.h"
+#include "conn/conn.h"
+#include "tls/loader.h"
 
 #define KEEP_MAX 1024
 #define MAPS_MAX (1 << 20)

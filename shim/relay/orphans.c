@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "log/log.h"
 #include "base/real.h"
+#include "log/log.h"
 #include "relay/relay.h"
 
 #define ROOM 4096

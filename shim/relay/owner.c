@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/hex.h"
-#include "config/policy.h"
 #include "base/real.h"
+#include "config/policy.h"
 
 #define CHUNK (16 << 10)
 

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "log/log.h"
 #include "base/real.h"
+#include "log/log.h"
 
 /* Its field's numbers in proc(5), of those behind the name. */
 #define FIELD_FLAGS 9

@@ -21,17 +21,17 @@
 #include <sys/wait.h>
 #include <time.h>
 #include "base/clock.h"
+#include "base/fdtab.h"
+#include "base/map.h"
+#include "base/real.h"
 #include "config/config.h"
 #include "conn/conn.h"
-#include "base/fdtab.h"
 #include "conn/follow.h"
-#include "relay/lighten.h"
 #include "log/log.h"
-#include "base/map.h"
+#include "relay/leg.h"
+#include "relay/lighten.h"
 #include "relay/orphans.h"
 #include "relay/process.h"
-#include "base/real.h"
-#include "relay/leg.h"
 
 #define STACK_SIZE (256 << 10)
 /* More relays at a time stay zombies until the program ends. */

@@ -14,11 +14,11 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/highfd.h"
-#include "log/log.h"
 #include "base/map.h"
 #include "base/real.h"
-#include "conn/report.h"
 #include "base/sock.h"
+#include "conn/report.h"
+#include "log/log.h"
 
 #define NS_PER_MS 1000000LL
 /* How long it is there for the next rest. */

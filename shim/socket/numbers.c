@@ -7,18 +7,18 @@
 
 #include <errno.h>
 #include <limits.h>
+#include "base/fail.h"
+#include "base/fdtab.h"
+#include "base/keeper.h"
+#include "base/real.h"
 #include "config/config.h"
 #include "conn/conn.h"
 #include "conn/descriptors.h"
 #include "event/epollset.h"
-#include "base/fail.h"
-#include "base/fdtab.h"
 #include "handoff/goodbye.h"
-#include "base/keeper.h"
 #include "handoff/origin.h"
 #include "handoff/plug.h"
 #include "handoff/quiesce.h"
-#include "base/real.h"
 
 /* What the number named is ended after the number is closed, so that nobody
  * finds a connection under a number that is free. */

@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "base/fail.h"
-#include "handoff/plug.h"
 #include "base/real.h"
 #include "base/sock.h"
 #include "base/user_memory.h"
 #include "event/watch.h"
+#include "handoff/plug.h"
 
 /* err: an errno value or 0. */
 static int result(int err)

@@ -5,12 +5,12 @@
 #include "tls/contexts.h"
 
 #include <errno.h>
-#include "tls/loader.h"
-#include "tls/engine_lock.h"
 #include "base/highfd.h"
 #include "base/keeper.h"
 #include "log/log.h"
 #include "names/names.h"
+#include "tls/engine_lock.h"
+#include "tls/loader.h"
 
 /* By config_dest.context; each is made once. */
 static struct tls_context *contexts[CONFIG_SECTIONS_MAX + 1];

@@ -11,11 +11,11 @@
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
-#include "config/config.h"
 #include "base/library.h"
-#include "log/log.h"
 #include "base/real.h"
 #include "base/scope.h"
+#include "config/config.h"
+#include "log/log.h"
 
 #define SONAME "libtlsshim.so"
 #define ENGINE_FILE "tlsshim/engine.so"

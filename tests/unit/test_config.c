@@ -18,10 +18,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/real.h"
 #include "config/config.h"
 #include "fdtab_fake.h"
 #include "names/shared.h"
-#include "base/real.h"
 
 #define RULE_EXPECTED                                                          \
 	"expected PORT[-PORT][:TLSPORT] with ports from 1 to 65535, such as "  \

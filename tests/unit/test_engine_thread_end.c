@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "engine/thread_end.h"
 #include "engine/api.h"
+#include "engine/thread_end.h"
 
 static void *engine;
 static const struct tls_engine *tls;

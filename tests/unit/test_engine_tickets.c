@@ -3,9 +3,9 @@
  * Session tickets: used again only where the verification that they stand
  * for was the same one.
  */
-#include "engine_lab.h"
 #include "engine/session.h"
 #include "engine/tickets.h"
+#include "engine_lab.h"
 
 #include <malloc.h>
 #include <openssl/err.h>

@@ -20,9 +20,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/real.h"
 #include "fdtab_fake.h"
 #include "log/log.h"
-#include "base/real.h"
 
 static char dir[] = "/tmp/test_log.XXXXXX";
 static char path[64];

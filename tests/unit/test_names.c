@@ -16,8 +16,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "names/names.h"
 #include "names/memory.h"
+#include "names/names.h"
 #include "names/shared.h"
 
 #define LABEL_63                                                               \

@@ -3,8 +3,8 @@
  * The policy: which addresses are selected, where they are dialled, and whom
  * the peer must prove to be for each source of a name.
  */
-#include "unit.h"
 #include "fdtab_fake.h"
+#include "unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
