@@ -55,6 +55,14 @@ ifneq ($(SAN),)
 SAN_CFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -DTLSSHIM_SANITIZED
 ALL_LDFLAGS := $(filter-out -static-libgcc,$(ALL_LDFLAGS))
+# A sanitizer's runtime looks functions up by our dlsym() before it has memory
+# for what sanitized code asks it: there is none on the way.
+UNSANITIZED := $(addprefix $(OBJ)/shim/,base/real.o base/scope.o hooks/dl.o)
+$(UNSANITIZED): private SAN_CFLAGS =
+# Hooks pass on what programs give them, pointers that must not be NULL too.
+HOOKS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard shim/hooks/*.c))
+$(filter-out $(UNSANITIZED),$(HOOKS)): \
+	private SAN_CFLAGS += -fno-sanitize=nonnull-attribute
 endif
 
 # What the static OpenSSL was built to use (zlib, zstd) is linked in as well; of
@@ -116,7 +124,8 @@ $(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags | $(OBJ)/has-unit
 # Changed flags rebuild, and so does a source that came or went: this file is
 # rewritten when they differ.
 FLAGS := $(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) $(ALL_LDFLAGS) \
-	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE) $(THIN) $(ENGINE_O)
+	$(THIN_LDFLAGS) $(ENGINE_LDFLAGS) $(ENGINE) $(THIN) $(ENGINE_O) \
+	not sanitized: $(UNSANITIZED)
 $(OBJ)/flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(FLAGS)' | cmp -s - $@ || { $(has) build && $(has_linker) && echo '$(FLAGS)' >$@; }
@@ -138,10 +147,13 @@ $(OBJ)/engine.a: $(ENGINE_O)
 $(OBJ)/helpers.a: $(HELPERS)
 %.a:
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
+# By itself: a sanitizer's library has these functions as well, and comes first.
+$(BUILD)/unit/test_engine_libc: $(OBJ)/shim/engine/libc.o
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(OBJ)/helpers.a $(OBJ)/engine.a $(OBJ)/thin.a
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -o $@ $^ $(LDFLAGS) $(SAN_CFLAGS) $(NO_LTO) -pthread -lcmocka \
+	$(Q)$(CC) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(LDFLAGS) $(SAN_CFLAGS) $(NO_LTO) -pthread -lcmocka \
 		$(if $(filter test_engine%,$*),$(ENGINE_LDFLAGS) -lssl -lcrypto)
 
 # The plaintext programs of the tests know nothing of the shim, nor of SAN.

@@ -530,6 +530,8 @@ static void a_certificate_that_must_be_stapled_never_resumes(void **state)
 /* RFC 8446, section 6.2. */
 static void a_connection_that_failed_leaves_no_ticket(void **state)
 {
+	static const char record[] = "\x17\x03\x03\x00\x20"
+				     "thirty-two bytes that are no TLS";
 	struct setup s = start(0);
 	struct lab l;
 	char byte;
@@ -539,8 +541,7 @@ static void a_connection_that_failed_leaves_no_ticket(void **state)
 	s.o.id = &s.id;
 	lab_connect(&l, &s.o);
 	assert_int_equal(tls->probe(l.client), TLS_WANT_READ);
-	BIO_write(l.to_client, "\x17\x03\x03\x00\x20garbage, not a record!!!!!",
-		37);
+	BIO_write(l.to_client, record, sizeof(record) - 1);
 	assert_int_equal(lab_read(&l, &byte, 1, &n), TLS_FAILED);
 	lab_close(&l);
 	assert_false(connects_resumed(&s));
