@@ -83,6 +83,7 @@ static void add_settings(
 {
 	for (char *const *e = envp; *e; e++) {
 		const char *path;
+		char *setting = m->text;
 
 		if (!childenv_is_setting(*e) || is_repeated(envp, e))
 			continue;
@@ -90,7 +91,7 @@ static void add_settings(
 		m->settings[m->n++] = add(m, *e, "");
 		if (!path)
 			continue;
-		m->text = strchr(m->settings[m->n - 1], '=') + 1;
+		m->text = strchr(setting, '=') + 1;
 		add(m, path, "");
 	}
 	m->settings[m->n++] = add(m, CHILDENV_GIVEN "=", "yes");
