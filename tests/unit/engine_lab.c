@@ -253,7 +253,7 @@ void lab_assert_failure(struct lab *l, enum tls_failure_kind kind, ...)
 	}
 	va_end(ap);
 	for (p = f->text; *p; p++)
-		assert_in_range(*p, ' ', '~');
+		assert_uint_in_range(*p, ' ', '~');
 }
 
 /* Of prime length, so that no block size hides a shift. */

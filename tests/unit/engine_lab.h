@@ -8,16 +8,12 @@
 #define TLSSHIM_TESTS_ENGINE_LAB_H
 
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "engine/api.h"
+#include "unit.h"
 
 /* ---- certificates ---- */
 

@@ -23,8 +23,8 @@ static const char *made_of(
 	struct childenv_plan plan;
 
 	childenv_plan(&plan, from, envp);
-	assert_in_range(plan.entries, 1, N_ROWS(to) - 1);
-	assert_in_range(plan.preload_len, 0, sizeof(text));
+	assert_uint_in_range(plan.entries, 1, N_ROWS(to) - 1);
+	assert_uint_in_range(plan.preload_len, 0, sizeof(text));
 	memset(text, '!', sizeof(text));
 	childenv_make(&plan, to, text, extra);
 	joined[0] = '\0';

@@ -544,8 +544,8 @@ static void copies_its_strings(void **state)
 	memset(dir, 'x', sizeof(dir) - 1);
 	assert_string_equal("/a", config->base.tls.ca_file);
 	assert_string_equal("/b", config->base.tls.ca_dir);
-	assert_in_range((uintptr_t)config->base.tls.ca_dir, (uintptr_t)storage,
-		(uintptr_t)storage + sizeof(storage));
+	assert_uint_in_range((uintptr_t)config->base.tls.ca_dir,
+		(uintptr_t)storage, (uintptr_t)storage + sizeof(storage));
 }
 
 static void keeps_relative_paths_from_chdir(void **state)
@@ -654,7 +654,7 @@ static void the_table_is_complete(void **state)
 		const struct config_setting *s = &config_settings[i];
 
 		assert_int_equal(0, strncmp(s->name, "TLSSHIM_", 8));
-		assert_in_range(strlen(s->name), 9, 32);
+		assert_uint_in_range(strlen(s->name), 9, 32);
 		assert_true(*s->syntax && *s->fallback && *s->help);
 		assert_null(strchr(s->help, '\n'));
 	}

@@ -90,7 +90,7 @@ static struct setup start(int max_version)
 	return start_with(max_version, (struct tls_settings){0}, NULL, NULL);
 }
 
-static void stop(struct setup *s)
+static void stop_server(struct setup *s)
 {
 	SSL_CTX_free(s->o.server_ctx);
 }
@@ -119,7 +119,7 @@ static void a_second_connection_resumes(void **state)
 	assert_false(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void a_second_connection_of_tls_1_2_resumes(void **state)
@@ -130,7 +130,7 @@ static void a_second_connection_of_tls_1_2_resumes(void **state)
 	assert_false(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void a_resumed_session_carries_data(void **state)
@@ -150,7 +150,7 @@ static void a_resumed_session_carries_data(void **state)
 	assert_int_equal(lab_read(&l, buf, 9, &n), TLS_OK);
 	assert_memory_equal(buf, "there", 5);
 	lab_close(&l);
-	stop(&s);
+	stop_server(&s);
 }
 
 /* RFC 8446, appendix C.4: two connections with one ticket can be linked. */
@@ -171,7 +171,7 @@ static void a_ticket_of_tls_1_3_is_used_once(void **state)
 	}
 	for (i = 0; i < 3; i++)
 		lab_close(&l[i]);
-	stop(&s);
+	stop_server(&s);
 }
 
 static void another_identity_does_not_resume(void **state)
@@ -206,7 +206,7 @@ static void another_identity_does_not_resume(void **state)
 	assert_false(connects_resumed(&s));
 	s.id = usual;
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void a_forbidden_name_is_refused_despite_tickets(void **state)
@@ -222,7 +222,7 @@ static void a_forbidden_name_is_refused_despite_tickets(void **state)
 	assert_int_equal(lab_shake(&l), TLS_FAILED);
 	lab_assert_failure(&l, TLS_FAIL_TRUST, "evil.example.com", NULL);
 	lab_close(&l);
-	stop(&s);
+	stop_server(&s);
 }
 
 static void another_context_does_not_resume(void **state)
@@ -236,7 +236,7 @@ static void another_context_does_not_resume(void **state)
 	assert_false(connects_resumed(&s));
 	s.o.ctx = tls->context_new(&settings, &why);
 	assert_false(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void without_a_key_nothing_is_kept(void **state)
@@ -247,7 +247,7 @@ static void without_a_key_nothing_is_kept(void **state)
 	s.id.cache_key = NULL;
 	assert_false(connects_resumed(&s));
 	assert_false(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void a_refused_ticket_means_a_full_handshake(void **state)
@@ -261,7 +261,7 @@ static void a_refused_ticket_means_a_full_handshake(void **state)
 	s.o.server_ctx = other;
 	assert_false(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* It resumes nobody: the parent has the same tickets. */
@@ -274,7 +274,7 @@ static void a_forked_child_leaves_the_tickets_to_its_parent(void **state)
 	tls->fork_child();
 	assert_false(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* Contexts, trust and tickets are shared; sessions are each thread's own. */
@@ -315,7 +315,7 @@ static void several_threads_share_a_context(void **state)
 		assert_null(result);
 	}
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* ---- how long a verification holds ---- */
@@ -336,7 +336,7 @@ static void a_renewed_session_counts_from_the_full_handshake(void **state)
 		pass(HOUR / 6);
 		assert_false(connects_resumed(&s));
 		assert_true(connects_resumed(&s));
-		stop(&s);
+		stop_server(&s);
 	}
 }
 
@@ -356,7 +356,7 @@ static void either_clock_ends_it(void **state)
 	/* Certificates that are valid now may not have been then. */
 	date_ahead -= 10;
 	assert_false(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void the_setting_says_how_long(void **state)
@@ -374,8 +374,8 @@ static void the_setting_says_how_long(void **state)
 	assert_false(connects_resumed(&s));
 	assert_false(connects_resumed(&off));
 	assert_false(connects_resumed(&off));
-	stop(&s);
-	stop(&off);
+	stop_server(&s);
+	stop_server(&off);
 }
 
 static bool is_refused(struct setup *s, const char *because)
@@ -424,7 +424,7 @@ static void it_ends_with_any_certificate_of_the_chain(void **state)
 		assert_true(connects_resumed(&s));
 		pass(DAY + HOUR);
 		assert_true(is_refused(&s, "certificate expired"));
-		stop(&s);
+		stop_server(&s);
 		reset_clocks(state);
 	}
 }
@@ -504,7 +504,7 @@ static void it_ends_with_the_stapled_response(void **state)
 	staple.status = V_OCSP_CERTSTATUS_REVOKED;
 	pass(HOUR);
 	assert_true(is_refused(&s, "is revoked"));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* A handshake that resumes a session brings no response. */
@@ -524,7 +524,7 @@ static void a_certificate_that_must_be_stapled_never_resumes(void **state)
 	assert_false(connects_resumed(&s));
 	staple.status = V_OCSP_CERTSTATUS_REVOKED;
 	assert_true(is_refused(&s, "is revoked"));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* RFC 8446, section 6.2. */
@@ -546,7 +546,7 @@ static void a_connection_that_failed_leaves_no_ticket(void **state)
 	lab_close(&l);
 	assert_false(connects_resumed(&s));
 	assert_true(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 /* ---- the cache by itself ---- */
@@ -742,11 +742,11 @@ static void fat_tickets_of_many_destinations_are_bounded(void **state)
 		snprintf(key, sizeof(key), "host%d:443", i);
 		assert_false(connects_resumed(&s));
 	}
-	assert_in_range(memory_held() - before, 0, 3 * TICKETS_BYTES_MAX);
+	assert_uint_in_range(memory_held() - before, 0, 3 * TICKETS_BYTES_MAX);
 	assert_true(connects_resumed(&s));
 	snprintf(key, sizeof(key), "first");
 	assert_false(connects_resumed(&s));
-	stop(&s);
+	stop_server(&s);
 }
 
 static void a_chain_above_the_bound_is_refused(void **state)
@@ -763,7 +763,7 @@ static void a_chain_above_the_bound_is_refused(void **state)
 	assert_int_equal(lab_shake(&l), TLS_FAILED);
 	lab_assert_failure(&l, TLS_FAIL_PROTOCOL, NULL);
 	lab_close(&l);
-	stop(&s);
+	stop_server(&s);
 }
 
 int main(void)

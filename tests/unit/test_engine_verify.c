@@ -56,7 +56,7 @@ static void assert_refused(const struct lab_cert *cert, struct tls_identity id,
 	lab_assert_failure(&l, TLS_FAIL_TRUST, a, b, NULL);
 	assert_false(SSL_is_init_finished(l.server));
 	assert_int_equal(l.server_error, SSL_ERROR_SSL);
-	assert_in_range(l.server_reason, SSL_AD_REASON_OFFSET + 1,
+	assert_uint_in_range(l.server_reason, SSL_AD_REASON_OFFSET + 1,
 		SSL_AD_REASON_OFFSET + 255);
 	assert_int_equal(tls->pending_out(l.client), 0);
 	assert_int_equal(lab_read(&l, &c, 1, &n), TLS_FAILED);

@@ -105,7 +105,7 @@ static const char *after_time(const char *text)
 
 	for (size_t i = 0; shape[i]; i++)
 		if (shape[i] == '0')
-			assert_in_range(text[i], '0', '9');
+			assert_uint_in_range(text[i], '0', '9');
 		else
 			assert_int_equal(shape[i], text[i]);
 	return text + strlen(shape);
@@ -216,12 +216,12 @@ static void cuts_a_long_line(void **state)
 	text[sizeof(text) - 1] = '\0';
 	log_line(LOG_LEVEL_ERROR, "%s", text);
 	written = drain(fd);
-	assert_in_range(strlen(written), LOG_LINE_MAX - 40, LOG_LINE_MAX);
+	assert_uint_in_range(strlen(written), LOG_LINE_MAX - 40, LOG_LINE_MAX);
 	assert_string_equal("xxx...\n", written + strlen(written) - 7);
 	memset(text, '\n', sizeof(text) - 1);
 	log_line(LOG_LEVEL_ERROR, "%s", text);
 	written = drain(fd);
-	assert_in_range(strlen(written), LOG_LINE_MAX - 40, LOG_LINE_MAX);
+	assert_uint_in_range(strlen(written), LOG_LINE_MAX - 40, LOG_LINE_MAX);
 	assert_string_equal("\\x0a...\n", written + strlen(written) - 8);
 	close(fd);
 }
@@ -645,7 +645,7 @@ static void lines_of_many_threads_stay_whole(void **state)
 		const char *said = after_time(got);
 		char first = strchr(said, ' ')[1];
 
-		assert_in_range(first, 'a', 'd');
+		assert_uint_in_range(first, 'a', 'd');
 		assert_string_equal(line(text[first - 'a']), said);
 		n++;
 	}

@@ -63,7 +63,7 @@ static void what_has_no_room_is_left_out(void **state)
 		memset(text, '!', sizeof(text));
 		peers_put(&before, text, size);
 		peers_parse(&after, value_of(text));
-		assert_in_range(after.n, size == sizeof(text) ? 2 : 0, 2);
+		assert_uint_in_range(after.n, size == sizeof(text) ? 2 : 0, 2);
 		for (unsigned i = size; i < sizeof(text); i++)
 			assert_int_equal('!', text[i]);
 	}

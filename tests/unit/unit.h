@@ -12,6 +12,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* cmocka 2 has two of them. */
+#ifndef assert_uint_in_range
+#define assert_uint_in_range assert_in_range
+#endif
+
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 #endif
