@@ -92,15 +92,24 @@ HOOK ssize_t readv(int fd, const struct iovec *iov, int n)
 #define RWF_OF_SOCKETS                                                         \
 	(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
 
+/* Why preadv2(2) or pwritev2(2) fails on a socket, or 0. */
+static int wrong_with_flags(
+	const struct iovec *iov, int n, off64_t offset, int flags)
+{
+	if (offset != -1)
+		return ESPIPE;
+	if (is_bad_iov(iov, n))
+		return EINVAL;
+	return flags & ~RWF_OF_SOCKETS ? EOPNOTSUPP : 0;
+}
+
 static ssize_t read_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	int n, off64_t offset, int flags)
 {
-	if (offset != -1)
-		return fail(ESPIPE);
-	if (is_bad_iov(iov, n))
-		return fail(EINVAL);
-	if (flags & ~RWF_OF_SOCKETS)
-		return fail(EOPNOTSUPP);
+	int err = wrong_with_flags(iov, n, offset, flags);
+
+	if (err)
+		return fail(err);
 	return ERRNO_KEPT(io_recv(
 		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
 }
@@ -262,12 +271,10 @@ HOOK ssize_t writev(int fd, const struct iovec *iov, int n)
 static ssize_t write_with_flags(struct conn *c, int fd, const struct iovec *iov,
 	int n, off64_t offset, int flags)
 {
-	if (offset != -1)
-		return fail(ESPIPE);
-	if (is_bad_iov(iov, n))
-		return fail(EINVAL);
-	if (flags & ~RWF_OF_SOCKETS)
-		return fail(EOPNOTSUPP);
+	int err = wrong_with_flags(iov, n, offset, flags);
+
+	if (err)
+		return fail(err);
 	return ERRNO_KEPT(io_send(
 		c, fd, iov, n, (flags & RWF_NOWAIT) ? MSG_DONTWAIT : 0));
 }
