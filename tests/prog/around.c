@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bare_call.h"
 #include "passing.h"
 
 #define MARKER "plaintext-marker\n"
@@ -35,22 +36,6 @@
 extern char **environ;
 
 static const char *self, *port, *way;
-
-/* Linux's own interface; errors come as -errno. */
-static long raw(long n, long a, long b, long c)
-{
-	long r;
-
-#ifdef __x86_64__
-	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "0"(n), "D"(a), "S"(b), "d"(c)
-			 : "rcx", "r11", "memory");
-#else
-#error "another processor's system call goes here"
-#endif
-	return r;
-}
 
 static int die(const char *what)
 {
@@ -68,7 +53,7 @@ static const char *outcome(long r)
 	do {                                                                   \
 		char line_[256];                                               \
 		int n_ = snprintf(line_, sizeof(line_), __VA_ARGS__);          \
-		raw(SYS_write, 1, (long)line_, n_);                            \
+		bare_call(SYS_write, 1, (long)line_, n_);                      \
 	} while (0)
 
 static void try_raw(int fd)
@@ -76,13 +61,13 @@ static void try_raw(int fd)
 	char buf[64];
 	struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
 	struct iovec iov = {MARKER, strlen(MARKER)};
-	long w = raw(SYS_write, fd, (long)MARKER, (long)strlen(MARKER));
-	long v = raw(SYS_writev, fd, (long)&iov, 1);
-	long r = raw(SYS_read, fd, (long)buf, sizeof(buf));
+	long w = bare_call(SYS_write, fd, (long)MARKER, (long)strlen(MARKER));
+	long v = bare_call(SYS_writev, fd, (long)&iov, 1);
+	long r = bare_call(SYS_read, fd, (long)buf, sizeof(buf));
 
 	if (v != w)
 		w = v;
-	raw(SYS_poll, (long)&p, 1, 0);
+	bare_call(SYS_poll, (long)&p, 1, 0);
 	SAY("%s: write %s, read %s, poll%s%s%s%s\n", way, outcome(w),
 		outcome(r), p.revents & POLLIN ? " IN" : "",
 		p.revents & POLLOUT ? " OUT" : "",
@@ -178,28 +163,28 @@ static void dup_before(void)
 
 static void raw_dup_before(void)
 {
-	int fd = new_socket(), copy = (int)raw(SYS_dup, fd, 0, 0);
+	int fd = new_socket(), copy = (int)bare_call(SYS_dup, fd, 0, 0);
 
 	dial(fd);
 	try_raw(copy);
 	try_libc(copy);
-	raw(SYS_close, copy, 0, 0);
+	bare_call(SYS_close, copy, 0, 0);
 	finish(fd);
 }
 
 static void raw_dup_after(void)
 {
-	int fd = dialled(), copy = (int)raw(SYS_dup, fd, 0, 0);
+	int fd = dialled(), copy = (int)bare_call(SYS_dup, fd, 0, 0);
 
 	try_raw(copy);
 	try_libc(copy);
-	raw(SYS_close, copy, 0, 0);
+	bare_call(SYS_close, copy, 0, 0);
 	finish(fd);
 }
 
 static void nonblocking(void)
 {
-	int fd = new_socket(), copy = (int)raw(SYS_dup, fd, 0, 0);
+	int fd = new_socket(), copy = (int)bare_call(SYS_dup, fd, 0, 0);
 	struct sockaddr_in in = {.sin_family = AF_INET,
 		.sin_port = htons((in_port_t)atoi(port)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -229,7 +214,7 @@ static void raw_connect(void)
 
 	/* Nobody there: but the socket is free to try. */
 	SAY("%s: %s\n", way,
-		outcome(raw(SYS_connect, fd, (long)&in, sizeof(in))));
+		outcome(bare_call(SYS_connect, fd, (long)&in, sizeof(in))));
 	try_raw(fd);
 	finish(fd);
 }
@@ -267,7 +252,7 @@ static pid_t fork_bare(void)
 
 static pid_t fork_raw(void)
 {
-	return (pid_t)raw(SYS_clone, SIGCHLD, 0, 0);
+	return (pid_t)bare_call(SYS_clone, SIGCHLD, 0, 0);
 }
 
 /* The child has the socket from before or after connect(), and afterwards

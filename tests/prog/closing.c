@@ -40,6 +40,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "bare_call.h"
 
 static const char *host, *port;
 static char buf[1 << 20];
@@ -174,22 +175,6 @@ static void say(const char *how, int keep)
 	free(fds);
 }
 
-/* Past the C library. */
-static long bare(long n, long a, long b, long c)
-{
-	long r;
-
-#ifdef __x86_64__
-	__asm__ volatile("syscall"
-			 : "=a"(r)
-			 : "0"(n), "D"(a), "S"(b), "d"(c)
-			 : "rcx", "r11", "memory");
-#else
-#error "another processor's system call goes here"
-#endif
-	return r;
-}
-
 static void branch(long pid)
 {
 	if (pid < 0)
@@ -237,11 +222,11 @@ static void step(const char *s)
 	else if (strcmp(s, "fork") == 0)
 		branch(fork());
 	else if (strcmp(s, "raw-fork") == 0)
-		branch(bare(SYS_fork, 0, 0, 0));
+		branch(bare_call(SYS_fork, 0, 0, 0));
 	else if (strncmp(s, "files=", 6) == 0)
 		limit_files(value);
 	else if (strcmp(s, "close-all") == 0)
-		bare(SYS_close_range, 3, ~0u, 0);
+		bare_call(SYS_close_range, 3, ~0u, 0);
 	else if (strncmp(s, "wait=", 5) == 0)
 		wait_for(value);
 	else if (strncmp(s, "mark=", 5) == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How the peer hears of the end of programs whose connection a relay has: of
  * those that mean it, and of those that are killed. */
+#include "bare_call.h"
 #include "oracle.h"
 #include "relays.h"
 #include <sched.h>
@@ -302,20 +303,10 @@ static void life_by_number(int fd)
 	syscall(SYS_exit_group, 3);
 }
 
-/* No hook sees this call. */
-static long unseen(long n, long a, long b)
-{
-	__asm__ volatile("syscall"
-			 : "+a"(n)
-			 : "D"(a), "S"(b)
-			 : "rcx", "r11", "memory");
-	return n;
-}
-
 static void life_unseen(int fd)
 {
 	(void)fd;
-	unseen(SYS_exit_group, 3, 0);
+	bare_call(SYS_exit_group, 3, 0, 0);
 }
 
 static void *last_thread(void *arg)
@@ -430,7 +421,7 @@ static void closes(void)
 /* A bare system call says nothing, but the program lives on a while. */
 static void close_unseen(int fd)
 {
-	unseen(SYS_close, fd, 0);
+	bare_call(SYS_close, fd, 0, 0);
 	say("peer: %s\n", peer("end"));
 	kill_self();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs that are started with a connection: do they learn who the peer is,
  * and what else do they see?  argv "names FD PORT" is such a program. */
+#include "bare_call.h"
 #include "oracle.h"
 #include <linux/in6.h>
 #include <spawn.h>
@@ -198,18 +199,6 @@ static void of_many(void)
 	reap();
 }
 
-/* No hook sees this call. */
-static long connect_unseen(int fd, const struct sockaddr_in *addr)
-{
-	long r = SYS_connect;
-
-	__asm__ volatile("syscall"
-			 : "+a"(r)
-			 : "D"((long)fd), "S"(addr), "d"(sizeof(*addr))
-			 : "rcx", "r11", "memory");
-	return r;
-}
-
 /* What is inherited beside it is no connection of ours. */
 static void of_plain(void)
 {
@@ -222,7 +211,8 @@ static void of_plain(void)
 	bind(listener, (struct sockaddr *)&addr, len);
 	listen(listener, 1);
 	getsockname(listener, (struct sockaddr *)&addr, &len);
-	show("connect", connect_unseen(plain, &addr));
+	show("connect",
+		bare_call(SYS_connect, plain, (long)&addr, sizeof(addr)));
 	oracle_port = ntohs(addr.sin_port);
 	prepare(plain);
 	if (fork() == 0) {
