@@ -162,7 +162,7 @@ static inline bool conn_ref_try(struct conn *c)
 /* Returns a reference.  The last one ends the connection: what was accepted
  * is sent, close_notify too, and the real socket is closed.  errno is left as
  * found.  Does not wait but for what the kernel will not take at once (see
- * conn_finish in conn.c). */
+ * end.c). */
 void conn_put(struct conn *c);
 void conn_number_get(struct conn *c);
 void conn_number_put(struct conn *c);
@@ -339,7 +339,7 @@ void conn_plugged_done(struct conn *c);
 void conn_close_left(void);
 extern atomic_uint conn_left_open;
 
-/* ---- among the conn_*.c files ---- */
+/* ---- among the files of this folder, and for quiesce.c ---- */
 
 /* The memory of connections that are free. */
 void conn_free(struct conn *c);

@@ -33,7 +33,8 @@ struct tls_context {
 };
 
 /* Of every tls_context's current: held for a few loads.  No signal handler
- * meets it: whoever wants a context is behind the gate (gate.h). */
+ * meets it: whoever wants a context has the engine's lock
+ * (tls/engine_lock.h). */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A ticket of a session whose peer was verified, by this handshake or by the
