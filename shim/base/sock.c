@@ -5,8 +5,10 @@
 #include "base/sock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "base/real.h"
 
@@ -54,6 +56,13 @@ int sock_tcp_state(int fd)
 	return real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
 		       ? info.tcpi_state
 		       : -1;
+}
+
+int sock_unsent(int fd)
+{
+	int bytes = 0;
+
+	return real(ioctl)(fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
 }
 
 void sock_drain(int fd)

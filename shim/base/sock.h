@@ -21,6 +21,10 @@ bool sock_same_network(int a, int b);
 /* TCP_CLOSE, TCP_ESTABLISHED...; -1 with errno: it is no TCP socket. */
 int sock_tcp_state(int fd);
 
+/* Bytes that were sent and that the peer has not acknowledged, tcp(7); 0 where
+ * the kernel does not say. */
+int sock_unsent(int fd);
+
 /* Takes what was received and nobody will read (session tickets): it would turn
  * close() into a reset, which may destroy at the peer what was sent.  Bounded.
  */

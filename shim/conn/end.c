@@ -6,7 +6,6 @@
 #include "conn/conn.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/fdtab.h"
@@ -34,12 +33,11 @@ static bool wants_reset(const struct conn *c)
 /* Lets the kernel take all that is left, where it allows that much. */
 static void grow_send_buffer(const struct conn *c)
 {
-	int have = 0, queued = 0, want;
+	int have = 0, want;
 	socklen_t len = sizeof(have);
 
 	real(getsockopt)(c->real, SOL_SOCKET, SO_SNDBUF, &have, &len);
-	real(ioctl)(c->real, SIOCOUTQ, &queued);
-	want = queued + 2 * (int)c->tls->pending_out(c->session);
+	want = sock_unsent(c->real) + 2 * (int)c->tls->pending_out(c->session);
 	if (want * 2 <= have)
 		return;
 	if (real(setsockopt)(c->real, SOL_SOCKET, SO_SNDBUFFORCE, &want,
@@ -103,7 +101,7 @@ static void hear_refusal(struct conn *c)
  * Under the lock. */
 static bool say_goodbye(struct conn *c)
 {
-	int unsent = 0;
+	int unsent;
 
 	if (c->state == CONN_HANDSHAKING)
 		report_given_up(c);
@@ -117,7 +115,7 @@ static bool say_goodbye(struct conn *c)
 	 */
 	if (c->broken || wants_reset(c))
 		return true;
-	real(ioctl)(c->real, SIOCOUTQ, &unsent);
+	unsent = sock_unsent(c->real);
 	if (c->tls->shutdown(c->session) == TLS_WANT_WRITE) {
 		grow_send_buffer(c);
 		if (c->tls->flush(c->session) == TLS_WANT_WRITE)

@@ -225,6 +225,14 @@ void report_reset(const struct conn *c, bool early, int error)
 		strerrordesc_np(error));
 }
 
+void report_lost(const struct conn *c)
+{
+	log_line(LOG_LEVEL_ERROR,
+		"%s: the peer takes nothing, what it has not got is lost "
+		"(TLSSHIM_LINGER)",
+		c->destination);
+}
+
 void report_closed(const struct conn *c)
 {
 	struct tls_info info;

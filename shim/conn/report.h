@@ -48,6 +48,9 @@ void report_broken(
  * `early` is what report_is_early() said while it had one. */
 void report_reset(const struct conn *c, bool early, int error);
 
+/* Its peer takes nothing, and what it has not got is given up. */
+void report_lost(const struct conn *c);
+
 /* It ended; once, before the session is freed. */
 void report_closed(const struct conn *c);
 

@@ -22,7 +22,6 @@
 #include "relay/leg.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -52,13 +51,6 @@
 static bool has(const struct relay_buffer *b)
 {
 	return b->off < b->len;
-}
-
-static int queued(int fd)
-{
-	int bytes = 0;
-
-	return real(ioctl)(fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
 }
 
 /* ---- ends ---- */
@@ -411,10 +403,7 @@ static void give_up(const struct relay_leg *leg)
 			"has left is lost (TLSSHIM_LINGER)",
 			leg->c->destination);
 	else if (!conn_is_opening(leg->c) && !leg->fin_sent)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: the peer takes nothing, what it has not got is "
-			"lost (TLSSHIM_LINGER)",
-			leg->c->destination);
+		report_lost(leg->c);
 }
 
 /* Its end would not be seen, or while the connection opens is there. */
@@ -472,8 +461,9 @@ static void look_for_program(struct relay_leg *leg)
  */
 static bool is_finished(struct relay_leg *leg)
 {
-	bool delivered = leg->program_gone ||
-			 (!has(&leg->to_program) && queued(leg->inner) == 0);
+	bool delivered =
+		leg->program_gone ||
+		(!has(&leg->to_program) && sock_unsent(leg->inner) == 0);
 
 	if (leg->fin_sent && leg->peer_done && leg->peer_told)
 		return true;
@@ -481,7 +471,8 @@ static bool is_finished(struct relay_leg *leg)
 		leg->broken = true;
 	if (leg->broken)
 		return delivered;
-	if (leg->program_gone && leg->fin_sent && queued(leg->c->real) == 0)
+	if (leg->program_gone && leg->fin_sent &&
+		sock_unsent(leg->c->real) == 0)
 		return true;
 	if (leg->program_gone && conn_is_opening(leg->c) && !has(&leg->to_peer))
 		return true;

@@ -10,7 +10,6 @@
 #include "relay/rests.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/highfd.h"
@@ -20,7 +19,6 @@
 #include "conn/report.h"
 #include "log/log.h"
 
-#define NS_PER_MS 1000000LL
 /* How long it is there for the next rest. */
 #define IDLE_NS (1000 * NS_PER_MS)
 /* How much of what one peer says is taken before others have their turn. */
@@ -48,13 +46,6 @@ struct sender {
 	struct pollfd fds[RESTS_MAX + 1]; /* the last is fd's */
 	int64_t idle_end;
 };
-
-static int queued(int fd)
-{
-	int bytes = 0;
-
-	return real(ioctl)(fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
-}
 
 /* ---- one of them ---- */
 
@@ -124,7 +115,7 @@ static int drain(struct sending *one)
 /* The kernel has no event for what the peer takes of what it was given. */
 static bool has_all(struct sending *one, int64_t now)
 {
-	int left = queued(one->fd);
+	int left = sock_unsent(one->fd);
 
 	if (left < one->queued)
 		one->progress = now;
@@ -142,10 +133,7 @@ static int64_t give_up_at(const struct sending *one)
 static void give_up(struct sender *s, struct sending *one)
 {
 	if (!one->fin_sent)
-		log_line(LOG_LEVEL_ERROR,
-			"%s: the peer takes nothing, what it has not got is "
-			"lost (TLSSHIM_LINGER)",
-			one->rest->c.destination);
+		report_lost(&one->rest->c);
 	end(s, one);
 }
 
@@ -189,7 +177,7 @@ static void begin(struct sender *s, uint32_t place, int fd)
 	s->all[s->n] = (struct sending){
 		.rest = rest,
 		.fd = fd,
-		.queued = queued(fd),
+		.queued = sock_unsent(fd),
 		.progress = clock_now(),
 	};
 	step(s, &s->all[s->n++], POLLIN);
